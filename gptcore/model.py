@@ -1,0 +1,304 @@
+"""The network: GPT-1, GPT-2 and GPT-3 as one class, read from small to large.
+
+Source: GPT-1 §3.1, §4.1 and its released code; GPT-2 §2.3 and its released code; GPT-3 §2.1.
+
+Shapes: B batch, T tokens, C d_model, H heads, D d_head, V vocabulary, L layers.
+Module names are OpenAI's, so that published weights load by name.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gptcore.attention import CausalSelfAttention, may_attend
+from gptcore.config import GPTConfig, PatternName
+
+
+class MLP(nn.Module):
+    """Two projections with a GELU between them, applied to every position on its own.
+
+    The GELU is the tanh form 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), as in OpenAI's code.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(config.d_model, config.d_ff)
+        self.c_proj = nn.Linear(config.d_ff, config.d_model)
+        self.dropout = config.dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        x = self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+        return F.dropout(x, self.dropout, training=self.training)
+
+
+class Block(nn.Module):
+    """Attention, then MLP, each beside a residual path; `norm` says where LayerNorm stands.
+
+    Source: GPT-1's `block` (post), GPT-2's `block` (pre).
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.norm = config.norm
+        self.ln_1 = nn.LayerNorm(config.d_model, eps=1e-5)
+        self.attn = CausalSelfAttention(config)
+        self.ln_2 = nn.LayerNorm(config.d_model, eps=1e-5)
+        self.mlp = MLP(config)
+
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None = None,
+        past: tuple[Tensor, Tensor, int] | None = None,
+        weights: list[Tensor] | None = None,
+    ) -> Tensor:
+        """(B, T, C) -> (B, T, C); the arguments are those of `CausalSelfAttention.forward`."""
+        if self.norm == "post":  # GPT-1: normalise the sum
+            x = self.ln_1(x + self.attn(x, mask, past, weights))
+            x = self.ln_2(x + self.mlp(x))
+        else:  # GPT-2 and GPT-3: normalise what enters, leave the residual stream alone
+            x = x + self.attn(self.ln_1(x), mask, past, weights)
+            x = x + self.mlp(self.ln_2(x))
+        return x
+
+
+class KVCache:
+    """Keys and values of the tokens read so far, in memory taken once.
+
+    Generating one token then costs one position of work instead of the whole prefix.
+
+    Args:
+        config: the model's config.
+        batch_size: B, sequences decoded side by side.
+        n_ctx: positions to make room for; at most (and by default) `config.n_ctx`.
+        device, dtype: those of the model.
+    """
+
+    def __init__(
+        self,
+        config: GPTConfig,
+        batch_size: int = 1,
+        n_ctx: int | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.n_ctx = config.n_ctx if n_ctx is None else n_ctx
+        if not 1 <= self.n_ctx <= config.n_ctx:
+            raise ValueError(f"n_ctx={self.n_ctx} must be between 1 and {config.n_ctx}")
+        shape = (batch_size, config.n_head, self.n_ctx, config.d_head)
+        layers = range(config.n_layer)
+        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
+        self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
+        self.length = 0
+
+    def reset(self) -> None:
+        """Forget everything read; the memory stays."""
+        self.length = 0
+
+    def layer(self, i: int) -> tuple[Tensor, Tensor, int]:
+        """Keys and values (B, H, n_ctx, D) of block `i`, and how many positions are filled."""
+        return self.keys[i], self.values[i], self.length
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything a forward pass went through, for looking at."""
+
+    logits: Tensor
+    """(B, T, V)."""
+    attentions: list[Tensor]
+    """One (B, H, T, T) per block; rows sum to 1."""
+    residuals: list[Tensor]
+    """L + 1 of (B, T, C): the embeddings, then the stream after each block."""
+
+
+class GPT(nn.Module):
+    """A GPT language model with a tied output matrix.
+
+    `norm="post"` is GPT-1; `norm="pre"` is GPT-2 and GPT-3, which add `ln_f` after the last block.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.wte = nn.Embedding(config.vocab_size, config.d_model)
+        self.wpe = nn.Embedding(config.n_ctx, config.d_model)
+        self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        if config.norm == "pre":
+            self.ln_f = nn.LayerNorm(config.d_model, eps=1e-5)
+        self._init_weights()
+
+    @torch.no_grad()
+    def _init_weights(self) -> None:
+        """Weights N(0, 0.02), biases 0, LayerNorm gain 1 and bias 0.
+
+        GPT-2 changes two things: position rows have std 0.01 (released code), and the two
+        matrices of a block that write to the residual stream are divided by √(2 L), since the
+        stream is a sum of 2 L such terms (GPT-2 §2.3).
+        """
+        for name, p in self.named_parameters():
+            if p.dim() >= 2:
+                std = 0.02
+                if self.config.norm == "pre" and name == "wpe.weight":
+                    std = 0.01
+                if self.config.norm == "pre" and name.endswith("c_proj.weight"):
+                    std = 0.02 / math.sqrt(2 * self.config.n_layer)
+                nn.init.normal_(p, std=std)
+            elif name.endswith("bias"):
+                nn.init.zeros_(p)
+
+    def hidden(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
+        """The last layer's state at every position: what every head reads.
+
+        Args:
+            ids: (B, T) integer token ids.
+            cache: what was read before; `ids` continue it and are added to it.
+
+        Returns:
+            (B, T, C).
+
+        Raises:
+            ValueError: `ids` is not (B, T), is empty, or does not fit the context.
+        """
+        x = self._run(ids, cache)
+        return self.ln_f(x) if self.config.norm == "pre" else x
+
+    def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
+        """Logits (B, T, V) for the token after each position; arguments as in `hidden`."""
+        return F.linear(self.hidden(ids, cache), self.wte.weight)
+
+    def loss(self, ids: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        """Negative log-likelihood of `targets`, in nats.
+
+        Args:
+            ids: (B, T) token ids.
+            targets: (B, T), the token that follows each position: `ids` moved by one. Positions
+                with -100 are not scored.
+            reduction: "mean" over scored positions, "sum", or "none" for (B, T).
+
+        Raises:
+            ValueError: `targets` has another shape, or `reduction` is none of the three.
+
+        Source: GPT-1 §3.1, eq. 1, divided by the number of scored positions.
+        """
+        if targets.shape != ids.shape:
+            raise ValueError(
+                f"targets {tuple(targets.shape)} must have the shape of ids {tuple(ids.shape)}"
+            )
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f"reduction={reduction!r} must be 'mean', 'sum' or 'none'")
+        hidden = self.hidden(ids)
+        if reduction == "none":
+            logits = F.linear(hidden, self.wte.weight)
+            return F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+        total = _TiedCrossEntropy.apply(hidden.flatten(0, 1), self.wte.weight, targets.flatten())
+        return total / (targets != -100).sum() if reduction == "mean" else total
+
+    def trace(self, ids: Tensor) -> Trace:
+        """A forward pass that keeps every attention weight and the residual stream.
+
+        Args:
+            ids: (B, T) token ids.
+        """
+        attentions: list[Tensor] = []
+        residuals: list[Tensor] = []
+        x = self._run(ids, None, attentions, residuals)
+        x = self.ln_f(x) if self.config.norm == "pre" else x
+        return Trace(F.linear(x, self.wte.weight), attentions, residuals)
+
+    def n_params(self) -> int:
+        """Number of trained parameters; the tied output matrix counts once."""
+        return sum(p.numel() for p in self.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live."""
+        return self.wte.weight.device
+
+    def _run(
+        self,
+        ids: Tensor,
+        cache: KVCache | None,
+        attentions: list[Tensor] | None = None,
+        residuals: list[Tensor] | None = None,
+    ) -> Tensor:
+        """Embeddings and all blocks: (B, T) -> (B, T, C)."""
+        config = self.config
+        if ids.dim() != 2 or ids.shape[1] < 1:
+            raise ValueError(f"ids must be (B, T) with T >= 1, got {tuple(ids.shape)}")
+        start = cache.length if cache else 0
+        end = start + ids.shape[1]
+        room = cache.n_ctx if cache else config.n_ctx
+        if end > room:
+            raise ValueError(f"{end} tokens do not fit: n_ctx={room} is the longest sequence")
+        positions = torch.arange(start, end, device=ids.device)
+        masks = {name: self._mask(name, start, end) for name in set(config.pattern)}
+        x = self.wte(ids) + self.wpe(positions)  # (B, T, C)
+        x = F.dropout(x, config.dropout, training=self.training)
+        for i, layer in enumerate(self.h):
+            if residuals is not None:
+                residuals.append(x)
+            past = cache.layer(i) if cache else None
+            x = layer(x, masks[config.pattern_of(i)], past, attentions)
+        if residuals is not None:
+            residuals.append(x)
+        if cache:
+            cache.length = end
+        return x
+
+    def _mask(self, pattern: PatternName, start: int, end: int) -> Tensor | None:
+        """Which of the keys 0..end the queries start..end may read: (T, end) boolean.
+
+        None where PyTorch's own causal rule, or no rule for a single query, says the same.
+        """
+        if pattern == "dense" and (start == 0 or end - start == 1):
+            return None
+        k = torch.arange(end, device=self.device)
+        window, summary = self.config.window, self.config.summary
+        return may_attend(pattern, k[start:, None], k, window=window, summary=summary)
+
+
+class _TiedCrossEntropy(torch.autograd.Function):
+    """Sum of -log softmax(x Wᵀ)[target], a slice of positions at a time.
+
+    The logits of all positions together are the largest tensor of a training step: N x V. Here
+    each slice's logits become their own gradient at once, softmax minus one-hot, and are
+    forgotten, so only one slice exists at any time and nothing is computed twice.
+    """
+
+    SLICE = 2**21  # logits held at a time
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # type: ignore[override]
+        """x (N, C), weight (V, C), targets (N,) with -100 for positions not scored."""
+        need_grad = any(ctx.needs_input_grad)
+        total = x.new_zeros((), dtype=torch.promote_types(x.dtype, torch.float32))
+        grad_x = torch.zeros_like(x) if need_grad else None
+        grad_weight = torch.zeros_like(weight) if need_grad else None
+        n = max(1, _TiedCrossEntropy.SLICE // weight.shape[0])
+        for i in range(0, len(x), n):
+            logits = F.linear(x[i : i + n], weight)
+            target = targets[i : i + n]
+            log_p = F.log_softmax(logits, dim=-1, dtype=total.dtype)
+            total += F.nll_loss(log_p, target, reduction="sum")
+            if need_grad:
+                scored = (target != -100).to(log_p.dtype)
+                grad = log_p.exp_()  # softmax minus one-hot is the gradient of the loss
+                grad[torch.arange(len(target), device=x.device), target.clamp(min=0)] -= 1
+                grad = (grad * scored[:, None]).to(logits.dtype)
+                grad_x[i : i + n] = (grad @ weight.to(logits.dtype)).to(x.dtype)
+                grad_weight += (grad.t() @ x[i : i + n].to(logits.dtype)).to(weight.dtype)
+        if need_grad:
+            ctx.save_for_backward(grad_x, grad_weight)
+        return total
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # type: ignore[override]
+        grad_x, grad_weight = ctx.saved_tensors
+        return grad_x * grad, grad_weight * grad, None
