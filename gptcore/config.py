@@ -5,11 +5,30 @@ Source: GPT-1 §4.1 and its released code; GPT-2 §2.3 and Table 2; GPT-3 §2.1 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 PatternName = Literal["dense", "banded", "strided", "block", "fixed"]
 """Who may look at whom; each is a predicate of that name in `gptcore.attention`."""
+
+
+Scale = Literal["laptop", "gpu"]
+
+
+def scale() -> Scale:
+    """How large the experiments run: the environment variable GPTCORE_SCALE.
+
+    Returns:
+        "laptop" (the default: two CPU cores, a minute a chapter) or "gpu" (real sizes).
+
+    Raises:
+        ValueError: the variable holds anything else.
+    """
+    value = os.environ.get("GPTCORE_SCALE", "laptop")
+    if value not in get_args(Scale):
+        raise ValueError(f"GPTCORE_SCALE={value!r} must be 'laptop' or 'gpu'")
+    return value
 
 
 @dataclass(frozen=True)

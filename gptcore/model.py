@@ -275,7 +275,7 @@ class _TiedCrossEntropy(torch.autograd.Function):
     SLICE = 2**21  # logits held at a time
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # type: ignore
         """x (N, C), weight (V, C), targets (N,) with -100 for positions not scored."""
         need_grad = any(ctx.needs_input_grad)
         total = x.new_zeros((), dtype=torch.promote_types(x.dtype, torch.float32))
@@ -299,6 +299,6 @@ class _TiedCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore
         grad_x, grad_weight = ctx.saved_tensors
         return grad_x * grad, grad_weight * grad, None

@@ -17,19 +17,19 @@ def mask(pattern, n, window, summary=8):
 # Entries counted by formula, l = √n: dense n(n+1)/2; a band of l keys is l·n - l(l-1)/2; block is
 # n/l triangles of l(l+1)/2; strided is the sum of ⌊i/l⌋ + 1.
 @pytest.mark.parametrize(
-    ("n", "l", "dense", "banded", "strided", "block", "both"),
+    ("n", "width", "dense", "banded", "strided", "block", "both"),
     [
         (256, 16, 32_896, 3_976, 2_176, 2_176, 5_896),
         (1024, 32, 524_800, 32_272, 16_896, 16_896, 48_144),
     ],
 )
-def test_masks_have_the_counted_number_of_entries(n, l, dense, banded, strided, block, both):  # noqa: E741
-    assert mask("dense", n, l).sum() == dense
-    assert mask("banded", n, l).sum() == banded
-    assert mask("strided", n, l).sum() == strided
-    assert mask("block", n, l).sum() == block
+def test_masks_have_the_counted_entries(n, width, dense, banded, strided, block, both):
+    assert mask("dense", n, width).sum() == dense
+    assert mask("banded", n, width).sum() == banded
+    assert mask("strided", n, width).sum() == strided
+    assert mask("block", n, width).sum() == block
     # The paper's band has one key more; the union with the strided part is its merged head.
-    assert (mask("banded", n, l + 1) | mask("strided", n, l)).sum() == both
+    assert (mask("banded", n, width + 1) | mask("strided", n, width)).sum() == both
 
 
 def test_fixed_is_its_block_and_the_summaries_of_every_block():
@@ -123,3 +123,24 @@ def test_dropout_works_in_training_only():
     assert (layer(x) == 0).double().mean() > 0.2  # sub-layer outputs are dropped, after c_proj
     layer.eval()
     assert torch.equal(layer(x), layer(x))
+
+
+@pytest.mark.parametrize("step_by_step", [False, True])
+def test_dropout_falls_on_the_attention_weights(step_by_step):
+    """With values of one and an open output, a row's sum is its kept weights, scaled by 1/(1-p).
+
+    Without dropout every row sums to 1 exactly; the output's own dropout is turned off.
+    """
+    layer = attention(dropout=0.25)
+    with torch.no_grad():
+        layer.c_attn.bias[24:] = 1.0
+        layer.c_attn.weight[24:] = 0.0
+        layer.c_proj.weight.copy_(torch.eye(12))
+        layer.c_proj.bias.zero_()
+    layer.c_proj.register_forward_hook(lambda module, args, out: kept.append(out))
+    kept = []
+    torch.manual_seed(0)
+    layer(torch.randn(64, 16, 12, dtype=torch.float64), weights=[] if step_by_step else None)
+    sums = kept[0][:, 1:]
+    assert (sums != 1).all()
+    assert abs(sums.mean().item() - 1) < 0.02  # an average over 11,520 rows

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gptcore.attention import PATTERNS
-from gptcore.config import GPT3_TABLE_2_1, PRESETS, GPTConfig, PatternName
+from gptcore.config import GPT3_TABLE_2_1, PRESETS, GPTConfig, PatternName, scale
 from gptcore.model import GPT
 
 # Worked by hand from V·d + C·d + L(12d² + 13d) + 2d·[final LayerNorm]; GPT-1's and GPT-2's counts
@@ -117,3 +117,13 @@ def test_a_bad_value_is_refused_with_field_value_and_rule(change, message):
 def test_a_wrong_type_is_refused(change, message):
     with pytest.raises(TypeError, match=message):
         replace(PRESETS["tiny"], **change)
+
+
+def test_scale_is_laptop_unless_the_environment_says_gpu(monkeypatch):
+    monkeypatch.delenv("GPTCORE_SCALE", raising=False)
+    assert scale() == "laptop"
+    monkeypatch.setenv("GPTCORE_SCALE", "gpu")
+    assert scale() == "gpu"
+    monkeypatch.setenv("GPTCORE_SCALE", "paper")
+    with pytest.raises(ValueError, match="GPTCORE_SCALE='paper' must be 'laptop' or 'gpu'"):
+        scale()

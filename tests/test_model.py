@@ -195,12 +195,12 @@ def test_initialisation_is_the_published_one():
 
 
 def test_an_untrained_model_knows_nothing():
-    """Its loss is ln V, the loss of a uniform guess, to within a hundredth."""
+    """Its loss is ln V, the loss of a uniform guess, and a little more for its random opinions."""
     torch.manual_seed(0)
     model = GPT(replace(PRESETS["tiny"], dropout=0.0))
     ids = tokens(PRESETS["tiny"], B=8)
     loss = model.loss(ids[:, :-1], ids[:, 1:]).item()
-    assert loss == pytest.approx(6.2383, abs=0.05)  # ln 512
+    assert 6.2383 - 0.02 < loss < 6.2383 + 0.05  # ln 512 = 6.2383
 
 
 def test_embedding_dropout_drops_activations_in_training_only():
