@@ -1,0 +1,167 @@
+"""Text made ready for training: a tokenizer, and token streams to train on and to measure with.
+
+Source: GPT-1 §4.1; GPT-3 App. B (packing).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gptcore.tales
+from gptcore import textfiles
+from gptcore.batches import TokenStream
+from gptcore.tokenizer import Tokenizer
+
+VALID_START = gptcore.tales.split("valid").start
+"""Index of the first held-out tale; no training set reaches it."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What to read. Without text files: Tales, the course's own corpus of small stories."""
+
+    text: tuple[Path, ...] = ()
+    """Text files to train on: files, or folders of .txt and .md, gzipped or not. A line
+    <|endoftext|> in them separates documents. None: Tales."""
+    tales: int = 10_000
+    """How many tales to train on, where no text is given (about 1 kB each)."""
+    tales_seed: int = 0
+    """Seed of the tales."""
+    held_out: float = 0.05
+    """Part kept from training to measure the held-out loss: the end of the text, or as many
+    tales more."""
+    pack: bool = True
+    """Put an end-of-text token after each document (GPT-3), or let the text run on (GPT-1)."""
+    tokenizer: Path | None = None
+    """A tokenizer.json or a folder with one. None: train a byte-level BPE on the text."""
+    tokenizer_bytes: int = 10_000_000
+    """Train the tokenizer on the first so many characters of the text."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", tuple(Path(path) for path in self.text))
+        for name, least in (("tales", 1), ("tales_seed", 0), ("tokenizer_bytes", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
+        if self.tales > VALID_START:
+            raise ValueError(f"tales={self.tales} must be at most {VALID_START}")
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out={self.held_out} must be between 0 and 1")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a run trains on."""
+
+    tokenizer: Tokenizer
+    train: TokenStream
+    valid: TokenStream
+    settings: dict[str, Any]
+    """All that decides the three above, as plain values."""
+
+
+def prepare(
+    data: DataConfig, vocab_size: int, folder: str | Path, *, progress: bool = False
+) -> Corpus:
+    """Train or load the tokenizer and encode the text; what was made before is found again.
+
+    It is kept in a subfolder of `folder` named after the content of all that decides it: text
+    that changed is encoded anew, a file that was only renamed is not.
+
+    Args:
+        data: what to read.
+        vocab_size: tokens of the tokenizer to train, where `data` gives none.
+        folder: where to keep tokenizer and token streams.
+        progress: show progress bars (needs tqdm).
+
+    Raises:
+        FileNotFoundError, ValueError: a file is absent, empty, not text, or too short.
+    """
+    given = None if data.tokenizer is None else Tokenizer.load(data.tokenizer)
+    settings = _settings(data, vocab_size, given)
+    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+    folder = Path(folder) / key[:12]
+    tokenizer = given or _own_tokenizer(data, vocab_size, folder / "tokenizer.json", progress)
+
+    def stream(name: str, texts: Iterable[str], total: int | None = None) -> TokenStream:
+        try:
+            found = TokenStream.open(folder / name)
+            if found.tokenizer == tokenizer.fingerprint:
+                return found
+        except (FileNotFoundError, ValueError):
+            pass  # not made yet, or not whole
+        if progress:
+            texts = _with_bar(texts, f"encoding {name}", total)
+        return TokenStream.write(folder / name, texts, tokenizer, pack=data.pack)
+
+    if data.text:
+        train, valid = _cut(stream("text", _texts(data)), data.held_out, tokenizer)
+        return Corpus(tokenizer, train, valid, settings)
+    train = stream("train", _texts(data), data.tales)
+    n_valid = max(1, round(data.tales * data.held_out))
+    valid = stream("valid", _tales(n_valid, data.tales_seed, VALID_START), n_valid)
+    return Corpus(tokenizer, train, valid, settings)
+
+
+def _settings(data: DataConfig, vocab_size: int, given: Tokenizer | None) -> dict[str, Any]:
+    settings: dict[str, Any] = {"held_out": data.held_out, "pack": data.pack}
+    if data.text:
+        settings |= {"text_sha256": textfiles.digest(data.text)}
+    else:
+        settings |= {"tales": data.tales, "tales_seed": data.tales_seed}
+    if given:
+        return settings | {"tokenizer": given.fingerprint}
+    return settings | {"vocab_size": vocab_size, "tokenizer_bytes": data.tokenizer_bytes}
+
+
+def _texts(data: DataConfig) -> Iterator[str]:
+    """The documents of the run; for Tales those to train on."""
+    if data.text:
+        return textfiles.documents(data.text)
+    return _tales(data.tales, data.tales_seed, 0)
+
+
+def _tales(n: int, seed: int, start: int) -> Iterator[str]:
+    return (tale.text for tale in gptcore.tales.tales(n, seed=seed, start=start))
+
+
+def _own_tokenizer(data: DataConfig, vocab_size: int, path: Path, progress: bool) -> Tokenizer:
+    """A BPE of the beginning of the text, made once."""
+    if path.is_file():
+        return Tokenizer.load(path)
+
+    def beginning() -> Iterator[str]:
+        left = data.tokenizer_bytes
+        for text in _texts(data):
+            yield text[:left]
+            left -= len(text)
+            if left <= 0:
+                return
+
+    tokenizer = Tokenizer.train(beginning(), vocab_size, progress=progress)
+    tokenizer.save(path)
+    return tokenizer
+
+
+def _cut(whole: TokenStream, held_out: float, tokenizer: Tokenizer) -> tuple[TokenStream, ...]:
+    """The beginning of a stream to train on, and its end to measure with."""
+    n_valid = max(2, round(len(whole) * held_out))
+    if len(whole) < n_valid + 2:
+        raise ValueError(f"the text has only {len(whole)} tokens: there is too little to train on")
+    train, valid = whole.part(0, len(whole) - n_valid), whole.part(len(whole) - n_valid, len(whole))
+    if tokenizer.kind == "byte":  # then the bytes of the end can be counted
+        text = valid.tokens[~np.isin(valid.tokens, list(tokenizer.specials.values()))]
+        valid = replace(valid, n_bytes=len(tokenizer.decode_bytes(text)))
+    return train, valid
+
+
+def _with_bar(texts: Iterable[str], name: str, total: int | None) -> Iterable[str]:
+    from tqdm import tqdm
+
+    return tqdm(texts, desc=name, total=total, unit=" documents", unit_scale=True)

@@ -1,0 +1,67 @@
+"""Two context managers that keep an update whole: signals wait for it, random numbers are its own.
+
+Source: Python's `signal` documentation; PyTorch's notes on reproducibility.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import torch
+
+
+class Deferred:
+    """While it is open, Ctrl-C and SIGTERM are only noted; a second one interrupts at once.
+
+    Signals that the process ignores stay ignored, and outside the main thread, where Python
+    delivers no signals, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.received: str | None = None
+        """Name of the signal that came, or None."""
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Deferred:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def _note(self, number: int, frame: object) -> None:
+        if self.received:
+            raise KeyboardInterrupt(self.received)
+        self.received = signal.Signals(number).name
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class SeededRandom:
+    """While it is open, PyTorch draws from (seed, update); afterwards, from where it was.
+
+    So dropout depends on nothing but the update's number: neither on what was drawn before it in
+    this process, nor on what the caller draws between updates.
+    """
+
+    def __init__(self, seed: int, step: int, device: torch.device) -> None:
+        # A large odd factor keeps the numbers of two seeds apart for billions of updates.
+        self._number = (seed * 2_654_435_761 + step) % (1 << 63)
+        self._cuda = device if device.type == "cuda" else None
+
+    def __enter__(self) -> None:
+        self._saved = torch.get_rng_state()
+        torch.default_generator.manual_seed(self._number)
+        if self._cuda:
+            self._saved_cuda = torch.cuda.get_rng_state(self._cuda)
+            with torch.cuda.device(self._cuda):
+                torch.cuda.manual_seed(self._number)
+
+    def __exit__(self, *error: object) -> None:
+        torch.set_rng_state(self._saved)
+        if self._cuda:
+            torch.cuda.set_rng_state(self._saved_cuda, self._cuda)

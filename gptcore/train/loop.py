@@ -1,0 +1,377 @@
+"""The training loop as a generator: one record per update, and the caller decides what to do.
+
+    for step in fit(model, batches, OptimConfig(lr=1e-3, warmup=100), steps=1000):
+        print(step.step, step.loss)
+
+A run can be killed at any moment and resumed: on a CPU the updates that follow are those of an
+unbroken run, bit for bit. Four things make it so. Weights, optimizer and place in the data are
+saved together or not at all (`gptcore.checkpoint`). The order of the data is a function of seed
+and epoch (`gptcore.batches`). Dropout is drawn from (seed, update), whatever random numbers the
+caller uses between updates. And a run refuses to resume with other settings than it started with.
+
+With a `checkpoint_dir`, the model is saved every `save_every` updates, at the end, and when the
+loop ends early: by `break`, an error of the caller, Ctrl-C or SIGTERM. The last two let the update
+in progress finish and then raise KeyboardInterrupt; a second one stops at once, and so does an
+update that fails: then the last checkpoint is what remains.
+
+Source: GPT-1 §4.1 and its released code (clipping, schedule by update); Micikevicius et al. 2018,
+"Mixed Precision Training", §3 (loss scaling).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from gptcore import checkpoint
+from gptcore.atomic import recover
+from gptcore.batches import Batches
+from gptcore.optim import OptimConfig, lr_at, make_optimizer
+from gptcore.train.guards import Deferred, SeededRandom
+from gptcore.training_state import SCALARS
+
+if TYPE_CHECKING:
+    from gptcore.tokenizer import Tokenizer
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+LossFn = Callable[[Any, tuple[Tensor, ...]], Tensor]
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one update did."""
+
+    step: int
+    """Updates done, this one included."""
+    tokens: int
+    """Tokens trained on since the beginning."""
+    loss: float
+    """Mean nats per token of this update's batch, before the update."""
+    lr: float
+    """Learning rate of this update."""
+    grad_norm: float
+    """Length of the whole gradient before clipping."""
+    tokens_per_s: float
+    """Tokens of this update by its duration in seconds."""
+    val_loss: float | None = None
+    """What `eval_fn` returned after this update; None where it was not due."""
+
+
+class Diverged(ArithmeticError):
+    """The loss or the gradient is not finite. The weights are those before this update."""
+
+
+def fit(
+    model: nn.Module,
+    batches: Batches,
+    optim: OptimConfig,
+    steps: int,
+    *,
+    loss_fn: LossFn | None = None,
+    accumulate: int = 1,
+    precision: Precision = "auto",
+    compile: bool = False,
+    checkpoint_dir: str | Path | None = None,
+    tokenizer: Tokenizer | None = None,
+    save_every: int = 0,
+    resume: bool = False,
+    eval_fn: Callable[[nn.Module], float] | None = None,
+    eval_every: int = 0,
+    seed: int = 0,
+    settings: dict[str, Any] | None = None,
+) -> Iterator[Step]:
+    """Train `model`, yielding a record after every update; the text above says how it is saved.
+
+    Args:
+        model: trained in place, on the device it is on, its weights in fp32.
+        batches: an iterator of (ids, targets), see `Batches`.
+        optim: how weights move; `warmup` must be less than `steps`.
+        steps: updates in the whole run, those before a resume included.
+        loss_fn: (model, batch) -> mean over the targets that are not -100; None: `model.loss`.
+        accumulate: batches per update; their gradients add up to that of one large batch.
+        precision: "auto": fp32 on a CPU, bf16 on a GPU that has it, fp16 with scaling on others.
+        compile: run the loss through torch.compile: slower to start, then faster.
+        checkpoint_dir: where to save; None saves nothing.
+        tokenizer: saved with the model.
+        save_every: in updates; 0 saves only when the loop ends.
+        resume: go on from what `checkpoint_dir` holds; if it holds nothing, begin.
+        eval_fn: model -> held-out loss; called every `eval_every` updates (0: never) and last.
+        seed: draws dropout.
+        settings: whatever else must be the same when the run is resumed.
+
+    Raises:
+        ValueError: an argument breaks its rule, or differs from that of the run to resume.
+        Diverged: the loss or the gradient is not finite; the last checkpoint stays.
+    """
+    _check(optim, steps, accumulate, save_every, eval_every, seed)
+    if eval_every and eval_fn is None:
+        raise ValueError(f"eval_every={eval_every} needs an eval_fn")
+    run = _Run(model, batches, optim, steps, loss_fn, accumulate, precision, compile, seed)
+    run.keep(checkpoint_dir, tokenizer, save_every, resume, settings)
+    return _loop(run, eval_fn, eval_every)
+
+
+def _check(
+    optim: OptimConfig, steps: int, accumulate: int, save_every: int, eval_every: int, seed: int
+) -> None:
+    for name, value, least in (
+        ("steps", steps, 1),
+        ("accumulate", accumulate, 1),
+        ("save_every", save_every, 0),
+        ("eval_every", eval_every, 0),
+        ("seed", seed, 0),
+    ):
+        if value < least:
+            raise ValueError(f"{name}={value} must be at least {least}")
+    if optim.warmup >= steps:
+        raise ValueError(f"warmup={optim.warmup} must be less than steps={steps}")
+
+
+def has_run(folder: str | Path) -> bool:
+    """Whether `folder` holds a run that can be resumed."""
+    recover(folder)
+    return (Path(folder) / SCALARS).is_file()
+
+
+def _loop(
+    run: _Run, eval_fn: Callable[[nn.Module], float] | None, eval_every: int
+) -> Iterator[Step]:
+    """Update, yield, save, in that order: what the caller wrote down is never behind the save."""
+    try:
+        while run.step < run.steps:
+            with Deferred() as signals:
+                record = run.update()
+                due = eval_every and (record.step % eval_every == 0 or record.step == run.steps)
+                if due and eval_fn is not None:
+                    val_loss = float(eval_fn(run.model))
+                    record = Step(**{**asdict(record), "val_loss": val_loss})
+            yield record
+            if signals.received:
+                raise KeyboardInterrupt(signals.received)
+            if run.save_every and run.step % run.save_every == 0:
+                run.save()
+        run.save()
+    except BaseException:  # GeneratorExit, too: the caller left the loop
+        if run.whole and not sys.is_finalizing():
+            run.save()
+        raise
+
+
+class _Run:
+    """Everything that changes while training, and how it is saved."""
+
+    def __init__(
+        self,
+        model: Any,
+        batches: Batches,
+        optim: OptimConfig,
+        steps: int,
+        loss_fn: LossFn | None,
+        accumulate: int,
+        precision: Precision,
+        compile: bool,
+        seed: int,
+    ) -> None:
+        self.model, self.batches, self.optim, self.steps = model, batches, optim, steps
+        self.accumulate, self.seed = accumulate, seed
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(model, optim)
+        self.device = self.parameters[0].device
+        self.precision = choose_precision(precision, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type) if self.precision == "fp16" else None
+        self.loss_fn = loss_fn or _model_loss
+        if compile:
+            self.loss_fn = torch.compile(self.loss_fn)
+        self.step, self.tokens, self.saved_step = 0, 0, -1
+        self.whole = True  # False while an update or a save is under way
+        for p in self.parameters:
+            if p.dtype not in (torch.float32, torch.float64):
+                raise ValueError(f"weights in {p.dtype} cannot be trained; load with torch.float32")
+
+    def update(self) -> Step:
+        """One update of the weights."""
+        self.whole = False
+        began = time.perf_counter()
+        if not self.model.training:
+            self.model.train()
+        lr = lr_at(self.step, self.steps, self.optim)
+        micro = [self._batch() for _ in range(self.accumulate)]
+        loss, grads = self._gradient(micro)
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+        # The one moment in which the CPU waits for a GPU. It comes before the weights change, so
+        # that a run that diverges still has the last good ones.
+        loss, norm = torch.stack([loss.float(), norm.float()]).tolist()
+        self._check_finite(loss, norm)
+        if self.optim.clip is not None and self.optim.clip < norm < float("inf"):
+            torch._foreach_mul_(grads, self.optim.clip / norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        if self.scaler is None:
+            self.optimizer.step()
+        else:  # leaves the weights alone if a gradient overflowed, and then scales the loss less
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        n_tokens = sum(batch[0].numel() for batch in micro)
+        self.step += 1
+        self.tokens += n_tokens
+        self.whole = True
+        speed = n_tokens / (time.perf_counter() - began)
+        return Step(self.step, self.tokens, loss, lr, norm, speed)
+
+    def _batch(self) -> tuple[Tensor, ...]:
+        return tuple(t.to(self.device, non_blocking=True) for t in next(self.batches))
+
+    def _gradient(self, micro: list[tuple[Tensor, ...]]) -> tuple[Tensor, list[Tensor]]:
+        """Mean loss over all scored targets of the batches, and its gradient.
+
+        A batch weighs as much as it has targets; to weigh all the same would be wrong as soon as
+        some targets are -100.
+        """
+        shares: list[Tensor | float] = [1.0]
+        if len(micro) > 1:
+            counts = torch.stack([(batch[1] != -100).sum() for batch in micro])
+            shares = list(counts / counts.sum())
+        half = HALF.get(self.precision)
+        total = torch.zeros((), device=self.device)
+        with SeededRandom(self.seed, self.step, self.device):
+            for batch, share in zip(micro, shares, strict=True):
+                cast = torch.autocast(self.device.type, half) if half else nullcontext()
+                with cast:
+                    loss = self.loss_fn(self.model, batch) * share
+                (self.scaler.scale(loss) if self.scaler else loss).backward()
+                total = total + loss.detach()
+        if self.scaler:
+            self.scaler.unscale_(self.optimizer)
+        return total, [p.grad for p in self.parameters if p.grad is not None]
+
+    def _check_finite(self, loss: float, norm: float) -> None:
+        """Raise `Diverged`; an overflow that loss scaling will answer is not meant."""
+        overflow = self.scaler is not None and self.scaler.get_scale() > 1
+        if abs(loss) < float("inf") and (abs(norm) < float("inf") or overflow):
+            return
+        self.optimizer.zero_grad(set_to_none=True)
+        what = f"loss={loss}" if not abs(loss) < float("inf") else f"grad_norm={norm}"
+        kept = f"The checkpoint of step {self.saved_step} is kept. " if self.saved_step > 0 else ""
+        clip = "a clip" if self.optim.clip is None else f"clip < {self.optim.clip}"
+        raise Diverged(
+            f"{what} at step {self.step + 1}: training diverged. {kept}Try, in this order: "
+            f"lr < {self.optim.lr}; warmup > {self.optim.warmup} updates; {clip}; "
+            + ("fp32 precision" if self.precision != "fp32" else "a look at the data")
+        )
+
+    # ------------------------------------------------------------------ saving and resuming
+
+    def keep(
+        self,
+        folder: str | Path | None,
+        tokenizer: Tokenizer | None,
+        save_every: int,
+        resume: bool,
+        settings: dict[str, Any] | None,
+    ) -> None:
+        """Say where the run is saved, and go back to what is saved there if it is to resume."""
+        if (save_every or resume) and folder is None:
+            raise ValueError(f"save_every={save_every}, resume={resume} need a checkpoint_dir")
+        self.folder = None if folder is None else Path(folder)
+        self.tokenizer, self.save_every, self.more_settings = tokenizer, save_every, settings or {}
+        if resume and self.folder and has_run(self.folder):
+            self.load()
+
+    def settings(self) -> dict[str, Any]:
+        """What must be the same for a resumed run to be the same run."""
+        optim = asdict(self.optim)
+        # A schedule that never ends, or ends at a step of its own, allows a run to be prolonged.
+        if self.optim.schedule != "constant" and self.optim.decay_steps is None:
+            optim["steps"] = self.steps
+        data = self.batches.identity() if hasattr(self.batches, "identity") else {}
+        return {
+            **self.more_settings,
+            "model": asdict(self.model.config),
+            "optim": optim,
+            "data": data,
+            "tokenizer": self.tokenizer and self.tokenizer.fingerprint,
+            "accumulate": self.accumulate,
+            "precision": self.precision,
+            "seed": self.seed,
+        }
+
+    def save(self) -> None:
+        """Write weights, tokenizer and training state, all together, unless already written."""
+        if self.folder is None or self.saved_step == self.step:
+            return
+        state = {
+            "step": self.step,
+            "tokens": self.tokens,
+            "settings": self.settings(),
+            "optimizer": self.optimizer.state_dict(),
+            "batches": self.batches.state_dict(),
+            "scaler": self.scaler.state_dict() if self.scaler else None,
+        }
+        self.whole = False
+        with Deferred() as signals:
+            checkpoint.save(self.folder, self.model, self.tokenizer, training=state)
+            self.saved_step = self.step
+        self.whole = True
+        if signals.received:
+            raise KeyboardInterrupt(signals.received)
+
+    def load(self) -> None:
+        """Go back to what `save` wrote."""
+        assert self.folder is not None
+        state = checkpoint.load_training_state(self.folder)
+        _check_same(self.folder, state["step"], state["settings"], self.settings())
+        if state["step"] > self.steps:
+            raise ValueError(
+                f"{self.folder} holds a run at step {state['step']}, past steps={self.steps}"
+            )
+        saved, _ = checkpoint.load(self.folder, device=self.device)
+        self.model.load_state_dict(saved.state_dict())
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batches.load_state_dict(state["batches"])
+        if self.scaler:
+            self.scaler.load_state_dict(state["scaler"])
+        self.step = self.saved_step = state["step"]
+        self.tokens = state["tokens"]
+
+
+def choose_precision(wanted: Precision, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
+    """The arithmetic to train in, by asking the device and not its name.
+
+    A CPU gets fp32 unless told otherwise: without hardware for it bf16 runs at a quarter of the
+    speed. `is_bf16_supported` must be told not to count emulation, which a T4 would offer.
+    """
+    if wanted not in get_args(Precision):
+        raise ValueError(f"precision={wanted!r} must be one of {', '.join(get_args(Precision))}")
+    if wanted != "auto":
+        return wanted
+    if device.type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def _model_loss(model: Any, batch: tuple[Tensor, ...]) -> Tensor:
+    return model.loss(*batch)
+
+
+def _check_same(folder: Path, step: int, old: Any, new: Any, name: str = "") -> None:
+    """Raise ValueError with the first field in which two nests of settings differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(k for k in new if k not in old)]:
+            place = f"{name}.{key}" if name else key
+            _check_same(folder, step, old.get(key), new.get(key), place)
+    elif old != new:
+        raise ValueError(
+            f"{folder} holds a run at step {step} with {name}={old!r}, now {name}={new!r}: "
+            "resume it with its own settings, or train into another folder"
+        )

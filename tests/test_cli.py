@@ -1,0 +1,301 @@
+"""The command line, as a stranger uses it."""
+
+import gzip
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from gptcore import __main__ as cli
+from gptcore import checkpoint, tales
+from gptcore.model import GPT
+from gptcore.tokenizer import Tokenizer
+from gptcore.train.record import Metrics, read_metrics
+
+TRAIN = ["--tales", "60", "--steps", "60", "--warmup", "10", "--save-every", "20"]
+TRAIN += ["--batch-size", "8", "--quiet"]
+
+
+def start(*args: object, **options) -> subprocess.Popen:
+    """The command in a process of its own, with one thread as in this one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gptcore", *map(str, args)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def wait_for(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """An unbroken run of 60 steps on Tales with the preset tiny."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    assert cli.main(["train", "--out", str(out), *TRAIN]) == 0
+    return out
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    one, two = (checkpoint.load(folder)[0].state_dict() for folder in (a, b))
+    return one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+
+
+# ---------------------------------------------------------------- train
+
+
+def test_killed_at_a_random_step_and_resumed_it_ends_with_the_same_weights(trained, tmp_path):
+    out = tmp_path / "run"
+    at = random.randrange(1, 45)
+    process = start("train", "--out", out, *TRAIN)
+    wait_for(lambda: len(read_metrics(out / "metrics.jsonl")) >= at, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert at <= len(read_metrics(out / "metrics.jsonl")) < 60
+    assert not (out / "run.json").exists()
+    assert cli.main(["train", "--out", str(out), *TRAIN, "--resume"]) == 0
+    assert same_weights(trained, out)
+    for name in ("step", "loss", "val_loss", "grad_norm"):
+        one, two = ([r[name] for r in read_metrics(f / "metrics.jsonl")] for f in (trained, out))
+        assert one == two, f"{name} after a kill at step {at}"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("where", ["in an update", "between updates"])
+def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(
+    trained, tmp_path, monkeypatch, capsys, number, code, where
+):
+    out = tmp_path / "run"
+    owner, name = (GPT, "loss") if where == "in an update" else (Metrics, "write")
+    plain, calls = getattr(owner, name), []
+
+    def interrupted(*args):
+        calls.append(1)
+        result = plain(*args)
+        if len(calls) == 7:
+            os.kill(os.getpid(), number)
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, interrupted)
+        assert cli.main(["train", "--out", str(out), *TRAIN]) == code
+    errors = capsys.readouterr().err
+    assert f"gptcore: stopped; {out} is saved. To go on, add --resume" in errors
+    assert checkpoint.load_training_state(out)["step"] == 7
+    assert cli.main(["train", "--out", str(out), *TRAIN, "--resume"]) == 0
+    assert same_weights(trained, out)
+    assert [r["step"] for r in read_metrics(out / "metrics.jsonl")] == list(range(1, 61))
+
+
+def test_training_says_what_it_did(trained, capsys):
+    assert cli.main(["train", "--out", str(trained), *TRAIN, "--resume"]) == 0
+    printed = capsys.readouterr().out
+    found = json.loads((trained / "run.json").read_text())
+    assert f"held-out loss {found['held_out']['nats_per_token']:.4f} nats per token" in printed
+    assert "unigram" in printed
+    assert f'gptcore generate {trained} "Once upon a time"' in printed
+    assert found["command"].startswith("gptcore train --out")
+
+
+def test_a_progress_bar_shows_loss_speed_and_time_left(tmp_path, capsys):
+    args = ["--tales", "20", "--steps", "3", "--warmup", "1", "--d-model", "8", "--eval-every", "2"]
+    assert cli.main(["train", "--out", str(tmp_path / "run"), *args]) == 0
+    bar = capsys.readouterr().err.split("\r")[-1]
+    expected = (
+        r"100%.* 3/3 \[\d+:\d+<\d+:\d+, .*loss \d\.\d{4}, held-out \d\.\d{4}, [\d,]+ tokens/s"
+    )
+    assert re.search(expected, bar), bar
+
+
+def test_own_text_files_train_too(tmp_path, capsys):
+    """Two files and a folder with a gzipped one; options of all four groups."""
+    (tmp_path / "more").mkdir()
+    (tmp_path / "a.txt").write_text("the cat sat on the mat . " * 40)
+    (tmp_path / "b.txt").write_text("the dog sat on the cat . " * 40)
+    (tmp_path / "more" / "c.txt.gz").write_bytes(gzip.compress(b"the mat sat . " * 40))
+    names = [str(tmp_path / name) for name in ("a.txt", "b.txt", "more")]
+    out = tmp_path / "run"
+    code = cli.main(
+        ["train", "--out", str(out), "--text", *names, "--steps", "4", "--warmup", "0"]
+        + ["--preset", "gpt2", "--n-layer", "1", "--n-head=2", "--d-model", "8", "--n-ctx", "16"]
+        + ["--vocab-size", "265", "--lr", "0.01", "--no-pack", "--quiet"]
+    )
+    assert code == 0, capsys.readouterr().err
+    model, tokenizer = checkpoint.load(out)
+    assert (model.config.norm, model.config.n_layer, model.config.d_model) == ("pre", 1, 8)
+    assert tokenizer.vocab_size == 265
+    record = json.loads((out / "run.json").read_text())
+    assert record["config"]["optim"]["lr"] == 0.01
+    assert record["data"]["pack"] is False
+
+
+# ---------------------------------------------------------------- the other commands
+
+
+def test_tales_are_written_as_train_reads_them(tmp_path, capsys):
+    assert cli.main(["tales", "--n", "3", "--seed", "4"]) == 0
+    printed = capsys.readouterr().out
+    expected = [tale.text for tale in tales.tales(3, seed=4)]
+    assert printed == "".join(f"{text}\n<|endoftext|>\n" for text in expected)
+    for name in ("t.txt", "t.txt.gz"):
+        path = tmp_path / "new" / name
+        assert cli.main(["tales", "--n", "3", "--seed", "4", "--out", str(path)]) == 0
+        data = path.read_bytes()
+        assert (gzip.decompress(data) if name.endswith("gz") else data).decode() == printed
+        assert list(cli.textfiles.documents([path])) == expected
+    assert "3.00/3.00" in capsys.readouterr().err
+    assert cli.main(["tales", "--n", "1", "--split", "valid", "--start", "7"]) == 0
+    first = tales.tale(0, tales.split("valid").start + 7).text
+    assert capsys.readouterr().out.startswith(first)
+
+
+def test_generate_writes_prompt_and_continuation(trained, capsys):
+    args = ["generate", str(trained), "Once", "--max-new-tokens", "20", "--seed", "1"]
+    assert cli.main([*args, "--temperature", "0.8", "--top-k", "20"]) == 0
+    printed = capsys.readouterr().out
+    model, tokenizer = checkpoint.load(trained)
+    text = cli.stream(
+        model, tokenizer, "Once", max_new_tokens=20, seed=1, temperature=0.8, top_k=20
+    )
+    assert printed == "Once" + "".join(text) + "\n"
+
+
+def test_evaluate_prints_numbers_or_json(trained, tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("Once upon a time there was a fox. " * 5)
+    args = ["evaluate", str(trained), "--text", str(tmp_path / "a.txt")]
+    assert cli.main([*args, "--json"]) == 0
+    score = json.loads(capsys.readouterr().out)
+    assert score["n_bytes"] == 170
+    n_ids = len(Tokenizer.load(trained).encode("Once upon a time there was a fox. " * 5))
+    assert score["n_tokens"] == n_ids  # with the end of text one more, without the first one less
+    assert cli.main(args) == 0
+    assert f"{score['bits_per_byte']:.4f} bits per byte" in capsys.readouterr().out
+    assert cli.main(["evaluate", str(trained), "--tales", "3", "--stride", "32", "--json"]) == 0
+    on_tales = json.loads(capsys.readouterr().out)
+    first = tales.split("valid").start
+    held_out = "".join(t.text for t in tales.tales(3, start=first))
+    assert on_tales["n_bytes"] == len(held_out.encode())
+
+
+def test_info_of_a_preset_and_of_a_model(trained, capsys):
+    assert cli.main(["info", "gpt2-xl"]) == 0
+    assert "1,557,611,200" in capsys.readouterr().out
+    assert cli.main(["info", str(trained)]) == 0
+    n_params = checkpoint.load(trained)[0].n_params()
+    assert f"{n_params:,}" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- help and mistakes
+
+
+def test_help_tells_commands_defaults_units_and_examples(capsys):
+    assert cli.main(["--help"]) == 0
+    overview = capsys.readouterr().out
+    for name in cli.COMMANDS:
+        assert re.search(rf"^  {name} +[A-Z]", overview, re.M)
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([name, "--help"])
+        assert stopped.value.code == 0
+        shown = capsys.readouterr().out
+        assert f"gptcore {name} " in shown.split("Examples:")[1]
+        undocumented = re.findall(r"^│ (--[\w-]+).*│\n│ +\(default[^\n]*\n", shown, re.M)
+        assert not undocumented
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help", "--preset", "gpt2-xl"])
+    shown = capsys.readouterr().out
+    assert "(default: 1600)" in shown
+    assert "Updates of the weights, in all. (default: 1000)" in shown
+
+
+def failing(capsys, *args: object) -> str:
+    """The one line that a mistake prints."""
+    try:
+        code = cli.main([str(arg) for arg in args])
+    except SystemExit as stopped:  # tyro's way
+        code = stopped.code
+    printed = capsys.readouterr()
+    assert code == 2
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    return printed.err
+
+
+def test_mistakes_are_one_line_and_exit_code_2(trained, tmp_path, capsys):
+    out = tmp_path / "run"
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "empty.txt").touch()
+    torn = tmp_path / "torn"
+    torn.mkdir()
+    (torn / "config.json").write_text((trained / "config.json").read_text())
+    (torn / "model.safetensors").write_bytes((trained / "model.safetensors").read_bytes()[:1000])
+    train = ["train", "--out", out, "--quiet"]
+    for args, message in (
+        (["trian"], "'trian' is no command; choose from tales, train, generate, evaluate, info"),
+        (["train", "--out", trained], "already holds a run; add --resume"),
+        ([*train, "--text", tmp_path / "no.txt"], "no.txt does not exist"),
+        ([*train, "--text", tmp_path / "latin.txt"], "not UTF-8: byte 3 of the file is 0xe9"),
+        ([*train, "--text", tmp_path / "empty.txt"], "empty.txt is empty"),
+        ([*train, "--steps", 50], "warmup=100 must be less than steps=50"),
+        ([*train, "--device", "tpu9"], "device='tpu9' cannot be used here"),
+        (["train", "--out", trained, *TRAIN, "--resume", "--seed", 1], "seed=0, now"),
+        (["generate", trained, ""], "prompt='' has no tokens"),
+        (["generate", tmp_path / "none", "hi"], "is no folder"),
+        (["generate", torn, "hi"], "torn"),
+        (["evaluate", trained, "--text", tmp_path / "no.txt"], "no.txt does not exist"),
+        (["evaluate", trained, "--tales", 2, "--stride", 65], "stride=65 must be between 1 and"),
+        (["tales", "--n", 0], "n=0 must be at least 1"),
+        (["tales", "--start", -1], "start=-1 must be between 0 and"),
+    ):
+        printed = failing(capsys, *args)
+        assert message in printed, printed
+        assert printed.startswith("gptcore: "), printed
+        assert printed.count("\n") == 1, printed
+    assert not (out / "model.safetensors").exists()
+
+
+def test_mistakes_in_options_are_explained(tmp_path, capsys):
+    out = ["train", "--out", tmp_path]
+    for args, message in (
+        ([*out, "--n-head", 5], "n_head=5 must divide d_model=64"),
+        ([*out, "--lr", 0], "lr=0.0 must be greater than 0"),
+        ([*out, "--steps", "many"], "many"),
+        ([*out, "--stepz", 5], "--stepz"),
+        (["train"], "--out"),
+    ):
+        assert message in failing(capsys, *args)
+
+
+def test_divergence_is_a_mistake_that_says_what_to_try(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(GPT, "loss", lambda self, *batch: self.wte.weight.sum() * float("nan"))
+    printed = failing(capsys, "train", "--out", tmp_path / "run", *TRAIN)
+    assert "training diverged" in printed
+    assert "lr < 0.001" in printed
+
+
+def test_no_command_shows_the_overview(capsys):
+    assert cli.main([]) == 2
+    assert "usage: gptcore COMMAND" in capsys.readouterr().out
+
+
+def test_a_closed_pipe_is_no_error(monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert cli.main(["tales", "--n", "3"]) == 0
