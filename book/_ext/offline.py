@@ -1,0 +1,147 @@
+"""A Sphinx extension that makes every page of the book whole without a network.
+
+Left alone, Jupyter Book 1 points its pages at content delivery networks: MathJax, require.js,
+the widget manager, thebe. Offline, mathematics and figures are then dead, and two of the pages'
+own scripts log errors. Each cure here is at the source of its problem:
+
+1. MathJax is served from the build. `sphinx-mathjax-offline` carries all 24 MB of it; the pages
+   use one bundle (SVG output, so there are no fonts to load) and TeX's small extensions. Its
+   menu is off, because it would load parts that are not shipped.
+2. Charts share one copy of plotly.js, taken from the `plotly` package and loaded only by pages
+   that have a chart; `gptcore/show/static/charts.js` draws them.
+3. No require.js and no widget manager: myst-nb's list of scripts for widgets is emptied.
+4. thebe is unplugged: it asks for a CDN, and its script runs twice on a page, which the console
+   reports as "THEBE_JS_URL has already been declared".
+5. The theme's colour mode gets a value ("auto"); left empty, the theme's script logs "Got invalid
+   theme mode". A line in the head resolves it before the first paint, so dark pages do not flash.
+6. Hints to preload fonts, which older themes give, are taken out: with `crossorigin` they fail on
+   file://. The fonts load without them.
+7. Search results come without excerpts: the excerpts are fetched, and `fetch` fails on file://.
+
+At the end every built page is read once more, and anything that it would load from elsewhere is
+a warning, which `jupyter-book build -W` turns into a failure.
+"""
+
+import re
+import shutil
+from importlib.metadata import distribution
+from importlib.util import find_spec
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+MATHJAX = "mathjax/tex-svg.js"
+MATHJAX_PARTS = ("tex-svg.js", "input/tex/extensions")
+PLOTLY = "plotly.min.js"
+CHARTS = "charts.js"
+
+THEME_BEFORE_PAINT = """
+(() => {
+  const root = document.documentElement, dark = matchMedia("(prefers-color-scheme: dark)");
+  if (!["light", "dark"].includes(root.dataset.theme))
+    root.dataset.theme = dark.matches ? "dark" : "light";
+})();
+"""
+FONT_PRELOAD = re.compile(r"<link\b(?=[^>]*\brel=.preload\b)(?=[^>]*\bas=.font\b)[^>]*>\s*")
+# What a browser would load by itself: scripts, style sheets, pictures, frames, fonts, imports.
+ELSEWHERE = r"""\s*["']?\s*((?:https?:)?//[^"'\s>)]+)"""
+LOADS = re.compile(
+    r"<(?:script|img|iframe|source|audio|video|embed)\b[^>]*?\bsrc\s*=" + ELSEWHERE + "|"
+    r"<link\b(?![^>]*\brel\s*=\s*[\"']?(?:canonical|author|license))[^>]*?\bhref\s*="
+    + ELSEWHERE
+    + r"|@import\s+(?:url\()?"
+    + ELSEWHERE,
+    re.IGNORECASE,
+)
+
+
+def external_loads(page: str) -> list[str]:
+    """List the addresses that a page would load from elsewhere.
+
+    Args:
+        page: the HTML of a page.
+
+    Returns:
+        Addresses in the order of their appearance; links that wait for a click are not loads.
+    """
+    return [next(filter(None, found.groups())) for found in LOADS.finditer(page)]
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Point every configurable part at files that the build ships."""
+    config.mathjax_path = MATHJAX
+    config.mathjax3_config = {
+        "options": {"enableMenu": False},
+        # Long display equations scroll in their box instead of widening the page.
+        "svg": {"fontCache": "global", "displayAlign": "center"},
+    }
+    config.nb_ipywidgets_js = {}
+    config.html_show_search_summary = False
+    config.html_context["default_mode"] = "auto"
+
+
+def unplug_thebe(app: Sphinx, config: Config) -> None:
+    """Take sphinx-thebe, which Jupyter Book always loads, out of the build."""
+    for handlers in app.events.listeners.values():
+        for handler in [h for h in handlers if h.handler.__module__ == "sphinx_thebe"]:
+            handlers.remove(handler)
+    app.registry.css_files[:] = [
+        (name, attributes)
+        for name, attributes in app.registry.css_files
+        if name != "sphinx-thebe.css"
+    ]
+
+
+def add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Give plotly.js to the pages that have a chart, and to no other."""
+    app.add_js_file(None, body=THEME_BEFORE_PAINT, priority=1)
+    if 'class="gpt-chart"' in context.get("body", ""):
+        app.add_js_file(PLOTLY, priority=600, loading_method="defer")
+        app.add_js_file(CHARTS, priority=601, loading_method="defer")
+
+
+def ship(app: Sphinx, exception: Exception | None) -> None:
+    """Copy the scripts that the pages use, then read the pages for what they would still miss."""
+    if exception is not None or app.builder.format != "html":
+        return
+    pages = {path: path.read_text("utf-8") for path in Path(app.outdir).rglob("*.html")}
+    static = Path(app.outdir) / "_static"
+    if any(MATHJAX in page for page in pages.values()):
+        package = distribution("sphinx-mathjax-offline")
+        home = Path(package.locate_file("sphinx-mathjax-offline/static/mathjax"))
+        for part in MATHJAX_PARTS:
+            _copy(home / part, static / "mathjax" / part)
+    if any(PLOTLY in page for page in pages.values()):
+        _copy(_package("plotly") / "package_data" / PLOTLY, static / PLOTLY)
+        _copy(_package("gptcore") / "show" / "static" / CHARTS, static / CHARTS)
+    for path, page in pages.items():
+        if FONT_PRELOAD.search(page):
+            path.write_text(FONT_PRELOAD.sub("", page), "utf-8")
+        for address in external_loads(page):
+            logger.warning("%s would load %s", path.relative_to(app.outdir), address)
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    return Path(spec.submodule_search_locations[0])
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension with Sphinx."""
+    app.connect("config-inited", configure, priority=900)
+    app.connect("config-inited", unplug_thebe)
+    app.connect("html-page-context", add_scripts)
+    app.connect("build-finished", ship)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,201 @@
+"""Run notebooks on copies, remember the outputs, and run again only what a change can reach.
+
+A notebook's outputs are kept in `_build/executed/` under a key made of everything that could
+change them: its code cells, the sources of gptcore, the shipped data, the pinned requirements,
+the Python version and the scale. Prose is not part of the key: editing it re-runs nothing.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import yaml
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "_build"
+CACHE = BUILD / "executed"
+CELL_TIMEOUT = 1800  # seconds; a chapter stays far below, a hung kernel does not stay for ever
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # IPython colours its tracebacks, log files do not want it
+
+_printing = threading.Lock()
+
+
+class ChapterFailed(Exception):
+    """A cell of a chapter raised; the message carries its source and its traceback."""
+
+
+def toc_entries(toc: Path = ROOT / "_toc.yml") -> list[str]:
+    """List the pages of the table of contents, in order, as paths without a suffix."""
+    tree = yaml.safe_load(toc.read_text("utf-8"))
+    entries = [tree["root"]]
+
+    def walk(node: dict) -> None:
+        for part in node.get("parts", []):
+            walk(part)
+        for key in ("chapters", "sections"):
+            for chapter in node.get(key, []):
+                if "file" in chapter:
+                    entries.append(chapter["file"])
+                walk(chapter)
+
+    walk(tree)
+    return entries
+
+
+def chapters(root: Path = ROOT) -> list[Path]:
+    """List the notebooks of the table of contents, in order."""
+    paths = (root / f"{entry}.ipynb" for entry in toc_entries(root / "_toc.yml"))
+    return [path for path in paths if path.exists()]
+
+
+def surroundings() -> str:
+    """Hash what every notebook depends on besides its own code."""
+    digest = hashlib.sha256()
+    files = [ROOT / "requirements.txt"]
+    for folder in ("gptcore", "data"):
+        files += (path for path in (ROOT / folder).rglob("*") if path.is_file())
+    for path in sorted(files):
+        if "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(ROOT)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest.update(platform.python_version().encode())
+    for name in ("GPTCORE_SCALE", "GPTCORE_DATA_MIRROR"):
+        digest.update(f"{name}={os.environ.get(name, '')}\0".encode())
+    return digest.hexdigest()
+
+
+def key_of(notebook: NotebookNode, around: str) -> str:
+    """Hash a notebook's code cells, with their tags, together with its surroundings."""
+    code = [
+        (cell.source, sorted(cell.metadata.get("tags", [])))
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+    return hashlib.sha256(json.dumps([around, code]).encode()).hexdigest()
+
+
+def run_all(paths: list[Path], jobs: int) -> dict[Path, NotebookNode]:
+    """Run what changed, at most `jobs` at a time, and return every notebook with its outputs.
+
+    Args:
+        paths: notebooks to run; the files themselves are only read.
+        jobs: how many kernels may work at once.
+
+    Returns:
+        path -> the notebook as it stands in its file, with fresh outputs in its code cells.
+
+    Raises:
+        ChapterFailed: if a cell raised, after all other notebooks have finished.
+    """
+    around = surroundings()
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = {path: pool.submit(_fresh, path, around) for path in paths}
+    failures = [future.exception() for future in futures.values() if future.exception()]
+    if failures:
+        raise ChapterFailed("\n\n".join(str(failure) for failure in failures))
+    return {path: future.result() for path, future in futures.items()}
+
+
+def _fresh(path: Path, around: str) -> NotebookNode:
+    notebook = nbformat.read(path, as_version=4)
+    key = key_of(notebook, around)
+    kept = CACHE / f"{path.stem}.ipynb"
+    if kept.exists():
+        executed = nbformat.read(kept, as_version=4)
+        if executed.metadata.get("key") == key:
+            say(f"  {path.stem}: unchanged")
+            return with_outputs(notebook, executed)
+    executed = _run(path, nbformat.from_dict(notebook))
+    executed.metadata["key"] = key
+    CACHE.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_suffix(".partial")
+    nbformat.write(executed, partial)
+    partial.replace(kept)
+    return with_outputs(notebook, executed)
+
+
+def with_outputs(notebook: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """Copy a notebook, its code cells carrying the outputs of the executed one.
+
+    Args:
+        notebook: the notebook as it is written now.
+        executed: a run of the same code cells.
+
+    Returns:
+        A copy of `notebook` with the outputs and execution counts of `executed`.
+    """
+    merged = nbformat.from_dict(notebook)
+    pairs = zip(_code_cells(merged), _code_cells(executed), strict=True)
+    for cell, ran in pairs:
+        cell.outputs = ran.outputs
+        cell.execution_count = ran.execution_count
+    return merged
+
+
+def _run(path: Path, notebook: NotebookNode) -> NotebookNode:
+    progress = _Progress(path.stem, len(_code_cells(notebook)))
+    # Tiny models are several times faster on one thread than on a busy pair.
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
+        on_cell_execute=progress.cell,
+    )
+    try:
+        client.execute(env=environment)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        say(f"  {path.stem}: FAILED in code cell {progress.done} of {progress.total}")
+        raise ChapterFailed(
+            f"{path.relative_to(ROOT)}, code cell {progress.done} of {progress.total}:\n"
+            f"{COLOUR.sub('', str(error))}"
+        ) from error
+    progress.finish()
+    return notebook
+
+
+class _Progress:
+    """One line when a notebook starts, one every few seconds while it runs, one at its end."""
+
+    def __init__(self, name: str, total: int, seconds: float = 5.0) -> None:
+        self.name, self.total, self.seconds = name, total, seconds
+        self.done = 0
+        self.started = self.spoken = time.monotonic()
+        say(f"  {name}: running {total} code cells")
+
+    def cell(self, cell: NotebookNode, cell_index: int) -> None:
+        if cell.cell_type != "code" or not cell.source.strip():
+            return
+        self.done += 1
+        now = time.monotonic()
+        if now - self.spoken >= self.seconds:
+            self.spoken = now
+            say(f"  {self.name}: cell {self.done} of {self.total}, {now - self.started:.0f} s")
+
+    def finish(self) -> None:
+        say(f"  {self.name}: done in {time.monotonic() - self.started:.1f} s")
+
+
+def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def say(text: str) -> None:
+    """Print a line at once; several notebooks may be speaking."""
+    with _printing:
+        print(text, file=sys.stdout, flush=True)

@@ -1,0 +1,80 @@
+"""Refresh the notebooks that git keeps: run them and keep what can be read as text.
+
+Printed text and execution counts stay, because they are what the tests compare. Figures, widget
+views and their state go: the book draws them anew on the reader's machine.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from execute import ROOT, ChapterFailed, chapters, run_all, say
+from nbformat import NotebookNode
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+LIMIT = 500_000  # bytes of a notebook in git
+
+
+def main() -> int:
+    """Run the chapters, write them back stripped, and report their sizes."""
+    try:
+        notebooks = run_all(chapters(), jobs=int(os.environ.get("JOBS") or 1))
+    except ChapterFailed as failure:
+        say(f"\n{failure}\n\nNo notebook was changed: a chapter failed.")
+        return 1
+    too_large = 0
+    for path, notebook in notebooks.items():
+        size = write(path, text_only(notebook))
+        too_large += size > LIMIT
+        say(f"  {path.relative_to(ROOT)}: {size / 1000:.0f} kB")
+    if too_large:
+        say(f"{too_large} of them above {LIMIT / 1000:.0f} kB: print less")
+    return 1 if too_large else 0
+
+
+def text_only(notebook: NotebookNode) -> NotebookNode:
+    """Strip a notebook of everything but its cells, their tags and their text outputs.
+
+    Args:
+        notebook: an executed notebook.
+
+    Returns:
+        A copy in the form that git keeps.
+    """
+    kept = nbformat.from_dict(notebook)
+    kept.metadata = nbformat.from_dict(METADATA)
+    for cell in kept.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = nbformat.from_dict({"tags": sorted(tags)} if tags else {})
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in map(_text_output, cell.outputs) if out is not None]
+    return kept
+
+
+def _text_output(output: NotebookNode) -> NotebookNode | None:
+    if output.output_type == "stream":
+        return output if output.name == "stdout" else None  # progress bars, warnings
+    if output.output_type == "error":
+        # A traceback names files of this machine; name and message are the lesson.
+        return nbformat.v4.new_output("error", ename=output.ename, evalue=output.evalue)
+    text = output.get("data", {}).get("text/plain")
+    if text is None:
+        return None
+    count = {"execution_count": output.execution_count} if "execution_count" in output else {}
+    return nbformat.v4.new_output(output.output_type, data={"text/plain": text}, **count)
+
+
+def write(path: Path, notebook: NotebookNode) -> int:
+    """Write a notebook through a partial file and return its size in bytes."""
+    partial = path.with_suffix(".partial")
+    nbformat.write(notebook, partial)
+    partial.replace(path)
+    return path.stat().st_size
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""Charts from plain numbers: one look, drawn by the page's own plotly.js in the book.
+
+`line` and `bars` return ordinary plotly figures. `show` puts one on the page twice over: as
+plotly's own data type, which JupyterLab and VS Code draw live, and as HTML with the figure as
+JSON inside, which the built book draws with the single copy of plotly.js that it ships
+(`static/charts.js`). A reader without JavaScript, or with a screen reader, gets the text `alt`.
+
+Source: colours after Okabe and Ito, Color Universal Design (2008), which survive the common
+forms of colour blindness.
+"""
+
+import html
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from IPython.display import display
+
+__all__ = ["CONFIG", "PALETTE", "TEMPLATE", "bars", "bundle", "line", "show"]
+
+# Blue, vermilion, green, purple, ochre, grey: told apart by every common kind of eye, and dark
+# enough for a white page. charts.js brings the lighter set for the book's dark theme.
+PALETTE = ("#0072b2", "#c8501e", "#00825f", "#8d5aa5", "#9a7000", "#5b6470")
+# Between black and white: readable where nobody tells us the colour of the page.
+INK = "#737a85"
+RULE = "rgba(128, 138, 150, 0.28)"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+_AXIS = {
+    "gridcolor": RULE,
+    "linecolor": RULE,
+    "zerolinecolor": RULE,
+    "ticks": "",
+    "automargin": True,
+    "title": {"standoff": 10, "font": {"size": 13}},
+}
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": FONT, "size": 13, "color": INK},
+        "title": {"x": 0, "y": 1, "yanchor": "top", "font": {"size": 15}, "pad": {"t": 8}},
+        "colorway": list(PALETTE),
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {**_AXIS, "showgrid": False, "showline": True},
+        "yaxis": _AXIS,
+        "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom"},
+        "hoverlabel": {"font": {"family": FONT}},
+        "margin": {"l": 8, "r": 12, "t": 40, "b": 8},
+    }
+)
+CONFIG = {"displayModeBar": False, "responsive": True}
+
+
+def line(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    reference: Mapping[str, float] | None = None,
+    markers: bool = False,
+    height: int = 380,
+) -> go.Figure:
+    """Draw one line per series over a shared pair of axes.
+
+    Args:
+        series: name of the line -> (xs, ys), two sequences of one length.
+        title: what the chart shows, in a few words.
+        x, y: axis titles with their units.
+        log_x, log_y: whether the axis is logarithmic.
+        reference: name -> y of a dashed horizontal line (a baseline, a printed value).
+        markers: whether each point is marked; for few points.
+        height: in CSS pixels.
+
+    Returns:
+        A plotly figure; give it to `show`.
+
+    Raises:
+        ValueError: if a series has xs and ys of different lengths.
+    """
+    fig = _figure(title, x, y, height)
+    for name, (xs, ys) in series.items():
+        if len(xs) != len(ys):
+            raise ValueError(f"series {name!r} has {len(xs)} xs and {len(ys)} ys")
+        mode = "lines+markers" if markers else "lines"
+        fig.add_scatter(x=list(xs), y=list(ys), name=name, mode=mode, line={"width": 2})
+    for name, value in (reference or {}).items():
+        fig.add_hline(
+            value,
+            line={"dash": "dot", "width": 1.5, "color": INK},
+            annotation={"text": name, "font": {"size": 12}, "yanchor": "bottom"},
+            annotation_position="top right",
+        )
+    _legend(fig, len(series) > 1)
+    fig.update_layout(hovermode="x unified")
+    fig.update_xaxes(type="log" if log_x else "linear")
+    fig.update_yaxes(type="log" if log_y else "linear", hoverformat=".4~f")
+    return fig
+
+
+def bars(
+    values: Mapping[str, float | Mapping[str, float]],
+    *,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    height: int | None = None,
+) -> go.Figure:
+    """Draw horizontal bars, one per name, with the value written at its end.
+
+    Args:
+        values: name -> value; or group -> {name: value} for bars side by side.
+        title: what the chart shows, in a few words.
+        x: title of the value axis, with its unit.
+        y: title of the axis of names.
+        height: in CSS pixels; by default what the number of bars needs.
+
+    Returns:
+        A plotly figure; give it to `show`.
+
+    Raises:
+        ValueError: if `values` is empty or mixes numbers with groups.
+    """
+    kinds = {isinstance(value, Mapping) for value in values.values()}
+    if len(kinds) != 1:
+        raise ValueError(f"bars() needs all numbers or all groups, got {dict(values)!r}")
+    groups = dict(values) if kinds == {True} else {"": dict(values)}
+    count = sum(len(group) for group in groups.values())
+    fig = _figure(title, x, y, height or 110 + 34 * count)
+    for name, group in groups.items():
+        fig.add_bar(
+            x=list(group.values()),
+            y=list(group),
+            name=name,
+            orientation="h",
+            text=[f"{value:.4g}" for value in group.values()],
+            textposition="outside",
+            textangle=0,
+            cliponaxis=False,
+        )
+    _legend(fig, len(groups) > 1)
+    fig.update_layout(bargap=0.35)
+    numbers = [value for group in groups.values() for value in group.values()]
+    low, high = min(0.0, *numbers), max(0.0, *numbers)
+    # Room for the number behind the longest bar, which plotly does not reserve.
+    fig.update_xaxes(showgrid=True, showline=False, range=[1.15 * low, 1.15 * high])
+    fig.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=8)
+    return fig
+
+
+def show(fig: go.Figure, alt: str) -> None:
+    """Put a figure on the page, with a text for whoever cannot see it.
+
+    Args:
+        fig: any plotly figure; give your own the template `TEMPLATE` to share the look.
+        alt: what the chart shows, in a sentence or two, with the numbers that matter.
+
+    Raises:
+        ValueError: if `alt` is empty.
+    """
+    data = bundle(fig, alt)
+    if "google.colab" in sys.modules:
+        # Colab draws every output in a frame of its own; plotly knows how to reach into it.
+        fig.show(renderer="colab", config=CONFIG)
+        return
+    display(data, raw=True)
+
+
+def bundle(fig: go.Figure, alt: str) -> dict[str, Any]:
+    """Every form of a figure at once, for the page to choose from.
+
+    Args:
+        fig: any plotly figure.
+        alt: its text alternative.
+
+    Returns:
+        MIME type -> data: plotly's own, HTML for the book, and a fixed plain text.
+
+    Raises:
+        ValueError: if `alt` is empty.
+    """
+    if not alt.strip():
+        raise ValueError(f"a chart needs a text for readers who cannot see it, got alt={alt!r}")
+    spec = json.loads(fig.to_json())
+    return {
+        "application/vnd.plotly.v1+json": {**spec, "config": CONFIG},
+        "text/html": _html(spec, alt),
+        "text/plain": f"[Chart: {alt}]",
+    }
+
+
+def _figure(title: str, x: str, y: str, height: int) -> go.Figure:
+    layout = {"template": TEMPLATE, "title": {"text": title}, "height": height}
+    fig = go.Figure(layout=layout)
+    fig.update_xaxes(title_text=x)
+    fig.update_yaxes(title_text=y)
+    return fig
+
+
+def _legend(fig: go.Figure, wanted: bool) -> None:
+    # A legend stands between title and plot and needs a line of its own there.
+    top = (36 if fig.layout.title.text else 8) + (28 if wanted else 8)
+    fig.update_layout(showlegend=wanted, margin_t=top)
+
+
+def _html(spec: dict[str, Any], alt: str) -> str:
+    height = spec["layout"].get("height", 380)
+    text = html.escape(alt)
+    # A literal "<" in the JSON could close the script element early.
+    data = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    return (
+        '<figure class="gpt-chart">'
+        f'<div class="gpt-chart-plot" role="img" aria-label="{text}" '
+        f'style="min-height:{height}px"></div>'
+        f'<script type="application/json">{data}</script>'
+        f"<figcaption>{text}</figcaption></figure>"
+    )

@@ -1,0 +1,73 @@
+// Draws every chart of a built page with the page's own plotly.js, and again when the theme
+// changes. A classic script without imports: it works from file:// as from a server.
+(() => {
+  "use strict";
+  const LIGHT = ["#0072b2", "#c8501e", "#00825f", "#8d5aa5", "#9a7000", "#5b6470"];
+  const DARK = ["#6cb8ee", "#f2935f", "#4fc9a0", "#cfa3e0", "#dfb650", "#aeb6c2"];
+
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  // The figure's own font, in the page's letters if the page has its own.
+  function layoutFont(spec) {
+    const own = spec.layout.template?.layout?.font ?? {};
+    return { ...own, family: css("--gpt-sans") || own.family };
+  }
+
+  // The colours that depend on the page, laid over the figure's own template.
+  function themed(spec) {
+    const dark = document.documentElement.dataset.theme === "dark";
+    const ink = css("--gpt-ink-soft") || (dark ? "#b4bac4" : "#4b525c");
+    const rule = css("--gpt-rule") || (dark ? "#333a44" : "#e3e6ea");
+    const font = { ...layoutFont(spec), color: ink };
+    const axis = { gridcolor: rule, linecolor: rule, zerolinecolor: rule };
+    const layout = structuredClone(spec.layout);
+    const base = layout.template?.layout ?? {};
+    layout.template = {
+      ...layout.template,
+      layout: {
+        ...base,
+        font,
+        colorway: dark ? DARK : LIGHT,
+        xaxis: { ...base.xaxis, ...axis },
+        yaxis: { ...base.yaxis, ...axis },
+        hoverlabel: {
+          ...base.hoverlabel,
+          font: { family: font.family },
+          bgcolor: css("--gpt-paper") || (dark ? "#1a1d23" : "#ffffff"),
+          bordercolor: rule,
+        },
+      },
+    };
+    // Dragging on a touch screen scrolls the page; with a mouse it zooms.
+    layout.dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom";
+    layout.autosize = true;
+    return layout;
+  }
+
+  function draw(figure) {
+    const plot = figure.querySelector(".gpt-chart-plot");
+    const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+    const config = { displayModeBar: false, responsive: true };
+    Plotly.react(plot, spec.data, themed(spec), config);
+    figure.classList.add("drawn");
+    // The plot's aria-label says the same; once is enough for a screen reader.
+    figure.querySelector("figcaption").setAttribute("aria-hidden", "true");
+  }
+
+  function drawAll() {
+    document.querySelectorAll("figure.gpt-chart").forEach(draw);
+  }
+
+  function start() {
+    drawAll();
+    new MutationObserver(drawAll).observe(document.documentElement, {
+      attributes: true,
+      attributeFilter: ["data-theme"],
+    });
+  }
+
+  // plotly measures its labels when it draws, so the letters have to be there first. The script
+  // is deferred: the page is parsed by now.
+  const family = css("--gpt-sans") || "sans-serif";
+  document.fonts.load(`13px ${family}`).then(start, start);
+})();

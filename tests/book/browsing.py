@@ -1,0 +1,125 @@
+"""Open pages in a browser that can reach nothing else, and write down all that goes wrong."""
+
+from dataclasses import dataclass, field
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Route
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+]
+INLINE = ("data:", "blob:", "about:")
+SETTLED = """async () => {
+  if (window.MathJax?.startup) await MathJax.startup.promise;
+  const charts = [...document.querySelectorAll("figure.gpt-chart")];
+  const late = Date.now() + 20000;
+  while (Date.now() < late && !charts.every((c) => c.querySelector("svg.main-svg")))
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  await document.fonts.ready;
+}"""
+
+
+@dataclass
+class Watch:
+    """A page under observation: whatever it asks for elsewhere is refused and written down.
+
+    Attributes:
+        page: the Playwright page.
+        home: the only address it may load from, a server's or a folder's.
+        complaints: what went wrong, in words.
+    """
+
+    page: Page
+    home: str
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.route("**/*", self._route)
+        self.page.on("request", self._request)
+        self.page.on("requestfailed", self._failed)
+        self.page.on("response", self._response)
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+
+    def open(self, address: str) -> Page:
+        """Go to a page of `home` and wait until its mathematics and charts are drawn."""
+        self.page.goto(self.home + address, wait_until="load")
+        self.page.evaluate(SETTLED)
+        return self.page
+
+    def _allowed(self, url: str) -> bool:
+        return url.startswith((self.home, *INLINE))
+
+    def _route(self, route: Route) -> None:
+        if self._allowed(route.request.url):
+            route.continue_()
+        else:
+            route.abort()
+
+    def _request(self, request: Request) -> None:
+        # Also seen here: what a route never sees, such as files outside the book.
+        if not self._allowed(request.url):
+            self.complaints.append(f"asked for {request.url}")
+
+    def _failed(self, request: Request) -> None:
+        self.complaints.append(f"failed to load {request.url}: {request.failure}")
+
+    def _response(self, response) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"{response.status} for {response.url}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning", "assert"}:
+            self.complaints.append(f"console {message.type}: {message.text}")
+
+
+def watch(context: BrowserContext, home: str) -> Watch:
+    """Open an empty page in `context` that may load from `home` only."""
+    return Watch(context.new_page(), home)
+
+
+def drawing_complaints(page: Page) -> list[str]:
+    """List formulas and charts that a page should show and does not."""
+    return page.evaluate(
+        """() => {
+      const found = [], box = (e) => e.getBoundingClientRect();
+      const formulas = document.querySelectorAll("span.math, div.math").length;
+      const drawn = [...document.querySelectorAll("mjx-container")];
+      if (drawn.length < formulas) found.push(`${formulas - drawn.length} formulas not drawn`);
+      for (const formula of drawn)
+        if (box(formula).width < 2 || box(formula).height < 2) found.push("a formula has no size");
+      const wrong = document.querySelectorAll("[data-mml-node=merror]").length;
+      if (wrong) found.push(`${wrong} formulas have errors`);
+      document.querySelectorAll("figure.gpt-chart").forEach((chart, i) => {
+        const svg = chart.querySelector("svg.main-svg");
+        if (!svg) return found.push(`chart ${i + 1} is not drawn`);
+        if (box(svg).width < 150 || box(svg).height < 100) found.push(`chart ${i + 1} is tiny`);
+        const marks = [...chart.querySelectorAll("g.trace path, g.trace image, g.hm image")];
+        if (!marks.some((m) => box(m).width + box(m).height > 5))
+          found.push(`chart ${i + 1} has no marks`);
+        if (!chart.querySelector("[role=img]")?.getAttribute("aria-label"))
+          found.push(`chart ${i + 1} has no text alternative`);
+      });
+      return found;
+    }"""
+    )
+
+
+def width_complaints(page: Page) -> list[str]:
+    """List what makes a page wider than its window: the elements to blame, widest first."""
+    return page.evaluate(
+        """() => {
+      const room = document.documentElement.clientWidth;
+      const width = document.documentElement.scrollWidth;
+      if (width <= room) return [];
+      const wide = [...document.querySelectorAll("main *")]
+        .filter((e) => e.getBoundingClientRect().right > room + 1)
+        .map((e) => `${e.tagName.toLowerCase()}.${e.className?.baseVal ?? e.className}`);
+      return [`${width} px wide, ${room} px there: ${wide.slice(0, 5).join(", ")}`];
+    }"""
+    )

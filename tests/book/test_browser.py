@@ -1,0 +1,194 @@
+"""The built pages in a real browser, from a server and from the disk, with no network at all."""
+
+import functools
+import http.server
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browsing import ARGUMENTS, drawing_complaints, watch, width_complaints
+from chromium import find
+from execute import BUILD, toc_entries
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HTML = BUILD / "html"
+PAGES = [f"{entry}.html" for entry in toc_entries()]
+FIRST_THEME = """new MutationObserver(() => {
+  if (document.body) window.firstTheme ??= document.documentElement.dataset.theme;
+}).observe(document, { childList: true, subtree: true })"""
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium without any of its own network habits."""
+    path = find()
+    if path is None and os.environ.get("CI", "").lower() == "true":
+        pytest.fail("no Chromium or Chrome on this machine, and CI=true requires one")
+    if path is None:
+        pytest.skip("NO BROWSER: install Chromium to have the pages opened")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The built book behind a local server."""
+    handler = functools.partial(_Quiet, directory=str(HTML))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}/"
+        httpd.shutdown()
+
+
+@pytest.fixture(params=["http", "file"])
+def home(request: pytest.FixtureRequest, server: str) -> str:
+    """Where the book is opened from."""
+    assert (HTML / "index.html").exists(), "the book is not built: run `make book` first"
+    return server if request.param == "http" else f"{HTML.as_uri()}/"
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_page_is_whole(browser: Browser, home: str, address: str) -> None:
+    """No request fails or leaves, the console is silent, formulas and charts have a size."""
+    context = browser.new_context(viewport=DESK)
+    seen = watch(context, home)
+    page = seen.open(address)
+    assert page.title().strip()
+    assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
+    context.close()
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_page_fits_a_phone_in_the_dark(browser: Browser, home: str, address: str) -> None:
+    """At 390 px nothing sticks out sideways; a dark preference holds from the first paint on."""
+    context = browser.new_context(viewport=PHONE, color_scheme="dark", has_touch=True)
+    context.add_init_script(FIRST_THEME)
+    seen = watch(context, home)
+    page = seen.open(address)
+    assert page.evaluate("window.firstTheme") == "dark", "the page flashes in the light theme"
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
+    context.close()
+
+
+def page_with(selector: str) -> str:
+    """The first page of the book whose HTML has `selector`."""
+    found = [page for page in PAGES if selector in (HTML / page).read_text("utf-8")]
+    assert found, f"no page of the book has {selector}"
+    return found[0]
+
+
+def colours(page: Page) -> dict[str, str]:
+    """The colours that a theme decides: paper, text, a chart's labels and its first line."""
+    return page.evaluate(
+        """() => {
+      const css = (q, p) => getComputedStyle(document.querySelector(q))[p];
+      return { paper: css("body", "backgroundColor"), text: css("article p", "color"),
+               label: css("figure.gpt-chart .xtick text", "fill"),
+               mark: css("figure.gpt-chart g.trace path:not([style*='fill: none']), "
+                         + "figure.gpt-chart g.trace path", "stroke") };
+    }"""
+    )
+
+
+def test_theme_button_recolours_page_and_chart(browser: Browser, home: str) -> None:
+    """A click changes paper, text and chart; a few more bring the first theme back."""
+    context = browser.new_context(viewport=DESK, color_scheme="light")
+    seen = watch(context, home)
+    page = seen.open(page_with("gpt-chart"))
+    light = colours(page)
+    for _ in range(3):
+        page.locator("button.theme-switch-button:visible").first.click()
+        if page.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+    page.wait_for_timeout(400)
+    dark = colours(page)
+    assert all(light[part] != dark[part] for part in light), (light, dark)
+    assert seen.complaints + drawing_complaints(page) == []
+    context.close()
+
+
+def test_search_finds_a_word_of_the_notation_page(browser: Browser, home: str) -> None:
+    """Search needs no server: it works from the disk too."""
+    context = browser.new_context(viewport=DESK)
+    seen = watch(context, home)
+    page = seen.open("search.html?q=perplexity")
+    page.wait_for_selector("#search-results li a")
+    assert any("notation" in link for link in hrefs(page, "#search-results li a"))
+    assert seen.complaints == []
+    context.close()
+
+
+def test_front_door_leads_to_the_introduction(browser: Browser, home: str) -> None:
+    """index.html is what a reader opens first."""
+    context = browser.new_context(viewport=DESK)
+    seen = watch(context, home)
+    seen.page.goto(home + "index.html", wait_until="commit")
+    seen.page.wait_for_url("**/book/intro.html")
+    assert seen.complaints == []
+    context.close()
+
+
+def test_without_javascript_every_chart_has_its_text(browser: Browser, home: str) -> None:
+    """Who cannot run the charts can read what they show."""
+    context = browser.new_context(viewport=DESK, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(home + page_with("gpt-chart"))
+    captions = page.locator("figure.gpt-chart figcaption")
+    assert captions.count() > 0
+    assert all(caption.is_visible() and caption.inner_text() for caption in captions.all())
+    context.close()
+
+
+def hrefs(page: Page, selector: str) -> list[str]:
+    """The addresses of the links that `selector` finds."""
+    return page.eval_on_selector_all(selector, "links => links.map((link) => link.href)")
+
+
+BROKEN = {
+    "cdn": ('<script src="https://cdn.invalid/x.js"></script>', "asked for https://cdn.invalid/"),
+    "missing": ('<img src="gone.png" alt="">', "gone.png"),
+    "console": ("<script>console.error('Got invalid theme mode')</script>", "console error: Got"),
+    "twice": ("<script>const a = 1</script><script>const a = 2</script>", "uncaught: "),
+    "fetch": ("<script>fetch('https://api.invalid/').catch(() => 0)</script>", "asked for https:"),
+    "formula": ('<span class="math">\\(x\\)</span>', "1 formulas not drawn"),
+    "chart": ('<figure class="gpt-chart"></figure>', "chart 1 is not drawn"),
+    "wide": ('<div style="width: 900px">wide</div>', "900 px wide, 390 px there"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_each_fault_is_noticed(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, scheme: str
+) -> None:
+    """Negative control: a page with one fault draws a complaint that names it."""
+    import browsing
+
+    markup, complaint = BROKEN[fault]
+    head = "<!doctype html><title>x</title><style>body { margin: 0 }</style>"
+    (tmp_path / "page.html").write_text(f"{head}<link rel=icon href=data:,><main>{markup}</main>")
+    monkeypatch.setattr(browsing, "SETTLED", browsing.SETTLED.replace("20000", "50"))
+    handler = functools.partial(_Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        local = f"http://127.0.0.1:{httpd.server_port}/"
+        context = browser.new_context(viewport=PHONE)
+        seen = watch(context, local if scheme == "http" else f"{tmp_path.as_uri()}/")
+        page = seen.open("page.html")
+        page.wait_for_timeout(100)
+        found = seen.complaints + drawing_complaints(page) + width_complaints(page)
+        context.close()
+        httpd.shutdown()
+    assert any(complaint in found_one for found_one in found), found

@@ -1,0 +1,87 @@
+"""Run every kind of test and end with one line per kind: what `make test` calls.
+
+`--fast` runs the unit tests only. Each kind runs even when an earlier one failed.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path += [str(ROOT / "book" / "_tools"), str(ROOT / "tests" / "book")]
+
+PYTEST = [sys.executable, "-m", "pytest"]
+UNITS = [*PYTEST, "tests", "--ignore=tests/book", "-n", "2", "-q"]
+STRUCTURE = ["tests/book/test_structure.py", "tests/book/test_tools.py"]
+PAGES = ["tests/book/test_pages.py", "tests/book/test_browser.py"]
+CLOSING = re.compile(r"^=*\s*((?:\d+ [a-z]+,? ?)+|no tests ran) in [\d.]+s.*$")
+
+
+def main() -> int:
+    """Run the kinds asked for, print the summary, and return the exit status."""
+    started = time.monotonic()
+    results = [run("unit tests", UNITS)]
+    if "--fast" not in sys.argv:
+        results += [notebooks(), run("building the book", [sys.executable, _tool("build.py")])]
+        results += [run("structure", [*PYTEST, *STRUCTURE, "-q"]), browser()]
+    print(f"\n==== summary, {time.monotonic() - started:.0f} s ====")
+    for name, passed, closing in results:
+        print(f"{'ok    ' if passed else 'FAILED'}  {name:18}  {closing}")
+    return 0 if all(passed for _, passed, _ in results) else 1
+
+
+def notebooks() -> tuple[str, bool, str]:
+    """Run every notebook of the book under nbval; checked cells must print what git keeps."""
+    from execute import chapters
+
+    paths = [str(path.relative_to(ROOT)) for path in chapters()]
+    options = ["--nbval-lax", "--nbval-current-env", "-q"]
+    options += ["-n", "2", "--dist", "loadfile"] if len(paths) > 1 else []
+    return run("notebooks", [*PYTEST, *options, *paths])
+
+
+def browser() -> tuple[str, bool, str]:
+    """Open the built pages in a browser, fetching one if this machine has none."""
+    from chromium import find, provide
+
+    if find() is None and provide() is None:
+        required = os.environ.get("CI", "").lower() == "true"
+        message = "NO BROWSER: the pages were NOT opened. Install Chromium and run again."
+        print(f"\n==== browser ====\n{message}", flush=True)
+        return "browser", not required, message
+    return run("browser", [*PYTEST, *PAGES, "-q"])
+
+
+def run(name: str, command: list[str]) -> tuple[str, bool, str]:
+    """Run one kind, show its output as it comes, and keep its closing line.
+
+    Args:
+        name: what the summary calls it.
+        command: the command line.
+
+    Returns:
+        The name, whether it passed, and pytest's closing line or the last line printed.
+    """
+    print(f"\n==== {name} ====", flush=True)
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    closing = last = ""
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        for raw in process.stdout:
+            text = raw.decode(errors="replace")
+            print(text, end="", flush=True)
+            last = text.strip() or last
+            closing = last if CLOSING.match(last) else closing
+    return name, process.returncode == 0, (closing or last).strip("= ")
+
+
+def _tool(name: str) -> str:
+    return str(ROOT / "book" / "_tools" / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
