@@ -26,7 +26,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gptcore import training_state, weights
+from gptcore import shipped, training_state, weights
 from gptcore.atomic import commit, recover
 from gptcore.config import GPTConfig
 from gptcore.model import GPT
@@ -107,7 +107,8 @@ def load(
     """Read a checkpoint that we saved or that somebody published.
 
     Args:
-        source: a folder, or a name on the Hugging Face Hub ("gpt2", "openai-gpt", "org/name").
+        source: a folder, the name of a model that the course ships ("tales-gpt1"), or a name on
+            the Hugging Face Hub ("gpt2", "openai-gpt", "org/name").
         device: where to put the model.
         dtype: precision of the model; None widens half precision to float32 and keeps the rest.
 
@@ -285,10 +286,12 @@ def _read_tokenizer(folder: Path) -> Tokenizer | None:
 
 
 def _find(source: str | Path) -> Path:
-    """A local folder, or a folder downloaded from the Hub (or found in its cache)."""
+    """A local folder, a shipped one, or one downloaded from the Hub (or found in its cache)."""
     if Path(source).is_dir():
         return Path(source)
     name = str(source)
+    if name in shipped.names():
+        return shipped.folder(name)
     if isinstance(source, Path) or not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
         raise FileNotFoundError(f"source={name!r} is no folder, nor can it be a Hub name")
     try:

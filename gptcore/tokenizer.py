@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
@@ -42,9 +43,12 @@ from gptcore.vocabulary import (
     token_bytes,
     tokens_by_id,
 )
-from gptcore.words import END_OF_WORD, RUST_PATTERN, without_lone_surrogates
+from gptcore.words import END_OF_WORD, GPT2_PATTERN, without_lone_surrogates
 
 END_OF_TEXT = "<|endoftext|>"
+
+MANY_SPACES = re.compile(r"\s{100000}")
+"""White space that is left to our own encoder: a million of them overflow tiktoken's stack."""
 
 
 class Tokenizer:
@@ -218,7 +222,7 @@ class Tokenizer:
         return hashlib.sha256(json.dumps(self._content()).encode()).hexdigest()
 
     def _content(self) -> tuple[Any, ...]:
-        return self.kind, self.splitter, self._tokens, self.merges, tuple(self._specials)
+        return self.kind, self.splitter, self._tokens, self.merges
 
     def token_str(self, token_id: int) -> str:
         """The token as vocabulary files print it: "Ġthe" for " the"."""
@@ -320,9 +324,10 @@ class Tokenizer:
         except ImportError:
             return None
         ranks = {self._bytes[i]: i for i in self._vocab.values()}
-        return tiktoken.Encoding(
-            "gptcore", pat_str=RUST_PATTERN, mergeable_ranks=ranks, special_tokens=self._specials
+        encode = tiktoken.Encoding(
+            "gptcore", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens=self._specials
         ).encode_ordinary
+        return lambda text: self.encode(text) if MANY_SPACES.search(text) else encode(text)
 
     # -------------------------------------------------------------- ids to text
 

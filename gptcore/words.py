@@ -32,9 +32,6 @@ def without_lone_surrogates(text: str) -> str:
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """GPT-2's words: English endings; letters, digits or signs with one space before; white space."""
 
-RUST_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-"""The same words, said so that tiktoken's engine needs no stack for a megabyte of spaces."""
-
 PRINTABLE_BYTES = [*range(33, 127), *range(161, 173), *range(174, 256)]
 """Bytes that Latin-1 shows as a visible character."""
 

@@ -223,6 +223,12 @@ def test_the_longest_special_wins_and_others_stay_text() -> None:
     assert tokenizer.eot is None
 
 
+def test_a_special_is_any_text_not_a_spelling_of_bytes() -> None:
+    tokenizer = Tokenizer.train("", 257, specials=["[é Ġ]"])
+    assert tokenizer.encode("[é Ġ]", allow_special=True) == [256]
+    assert tokenizer.decode([256]) == "[é Ġ]"
+
+
 # ------------------------------------------------------------------ an object that never changes
 
 
@@ -238,7 +244,9 @@ def test_it_cannot_be_changed(byte: Tokenizer) -> None:
 def test_equal_content_is_equal(byte: Tokenizer, word: Tokenizer) -> None:
     again = Tokenizer.train(TEXT, 280)
     others = [word, Tokenizer.train(TEXT, 279), Tokenizer.train(TEXT, 280, specials=["<|x|>"])]
-    others.append(Tokenizer(word._vocab, word.merges, kind="word", splitter="spacy"))
+    twin = {"kind": "word", "specials": word.specials, "splitter": "spacy"}
+    others.append(Tokenizer(word._vocab, word.merges, **twin))
+    assert others[-1] != word
     assert (again == byte, hash(again) == hash(byte)) == (True, True)
     assert again.fingerprint == byte.fingerprint
     assert re.fullmatch("[0-9a-f]{64}", byte.fingerprint)

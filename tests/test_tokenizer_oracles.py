@@ -123,6 +123,12 @@ def test_ids_of_long_words(tokenizer: Tokenizer, theirs, tiktokens, name: str) -
     assert tokenizer.decode(ids) == LONG[name]
 
 
+def test_a_corpus_may_hold_what_tiktoken_cannot_take(tokenizer: Tokenizer, theirs) -> None:
+    """A million spaces before a word overflow the stack of tiktoken's regular expressions."""
+    text = " " * 1_000_000 + "x"
+    assert next(tokenizer.encode_corpus([text])).tolist() == theirs.encode(text).ids
+
+
 def test_lone_surrogates_and_broken_bytes_as_tiktoken(tokenizer: Tokenizer, tiktokens) -> None:
     for text in ("\ud800", "a\udfffb", "\ud83d\ude00", "\ude00\ud83d", "x \ud800\ud800 y"):
         assert tokenizer.encode(text) == tiktokens.encode_ordinary(text), ascii(text)

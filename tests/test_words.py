@@ -11,7 +11,6 @@ from gptcore.words import (
     BYTE_CHARS,
     BYTE_ORDER,
     GPT2_PATTERN,
-    RUST_PATTERN,
     byte_symbols,
     byte_words,
     chunks,
@@ -68,13 +67,6 @@ def test_chunks_never_cut_a_word() -> None:
 def test_a_text_without_a_place_to_cut_is_one_chunk() -> None:
     assert list(chunks(" " * 50, size=9)) == [" " * 50]
     assert list(chunks("", size=9)) == [""]
-
-
-def test_both_forms_of_the_pattern_cut_alike() -> None:
-    rng = random.Random(1)
-    for _ in range(300):
-        text = random_text(rng, 40)
-        assert regex.findall(RUST_PATTERN, text) == regex.findall(GPT2_PATTERN, text)
 
 
 def test_the_byte_alphabet() -> None:

@@ -57,11 +57,12 @@ class LiveCurve:
 
         Args:
             step: the x of the points.
-            values: name of the line -> y; None adds nothing (a loss not measured this step).
+            values: name of the line -> y, `held_out` shown as "held out"; None adds nothing (a
+                loss not measured this step).
         """
         for name, value in values.items():
             if value is not None:
-                xs, ys = self.series.setdefault(name, ([], []))
+                xs, ys = self.series.setdefault(name.replace("_", " "), ([], []))
                 xs.append(step)
                 ys.append(float(value))
         due = self._drawn_at is None or time.monotonic() - self._drawn_at >= self.seconds

@@ -50,6 +50,7 @@ TEMPLATE = go.layout.Template(
         "margin": {"l": 8, "r": 12, "t": 40, "b": 8},
     }
 )
+DENSE = 150  # points; a line of more is drawn thin, so that noise does not become a band
 CONFIG = {"displayModeBar": False, "responsive": True}
 
 
@@ -87,7 +88,8 @@ def line(
         if len(xs) != len(ys):
             raise ValueError(f"series {name!r} has {len(xs)} xs and {len(ys)} ys")
         mode = "lines+markers" if markers else "lines"
-        fig.add_scatter(x=list(xs), y=list(ys), name=name, mode=mode, line={"width": 2})
+        width = 2 if len(xs) <= DENSE else 1.2
+        fig.add_scatter(x=list(xs), y=list(ys), name=name, mode=mode, line={"width": width})
     for name, value in (reference or {}).items():
         fig.add_hline(
             value,

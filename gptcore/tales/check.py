@@ -178,11 +178,8 @@ def _people(tale: Tale) -> list[str]:
 def _outcome(tale: Tale, world: World) -> list[str]:
     found = []
     feelings = [e.args["m"].key for e in tale.events if e.kind == "feel"]
-    if (
-        not feelings
-        or feelings[-1] != tale.mood
-        or tale.mood != world.feeling.get(tale.cast["a"].full_name)
-    ):
+    felt = world.feeling.get(tale.cast["a"].full_name)
+    if feelings[-1:] != [tale.mood] or felt != tale.mood:
         found.append(f"mood={tale.mood!r} is not what the hero feels last")
     if not any(_closes(e) for e in tale.events):
         found.append("nothing decides how the tale ends")

@@ -13,11 +13,12 @@ ARGUMENTS = [
     "--disable-quic",
     "--no-first-run",
 ]
+PATIENCE = 120_000  # milliseconds; a busy machine is slow, and slow is not broken
 INLINE = ("data:", "blob:", "about:")
 SETTLED = """async () => {
   if (window.MathJax?.startup) await MathJax.startup.promise;
   const charts = [...document.querySelectorAll("figure.gpt-chart")];
-  const late = Date.now() + 20000;
+  const late = Date.now() + 60000;
   while (Date.now() < late && !charts.every((c) => c.querySelector("svg.main-svg")))
     await new Promise((resolve) => setTimeout(resolve, 20));
   await document.fonts.ready;
@@ -39,6 +40,8 @@ class Watch:
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE)
+        self.page.set_default_navigation_timeout(PATIENCE)
         self.page.route("**/*", self._route)
         self.page.on("request", self._request)
         self.page.on("requestfailed", self._failed)

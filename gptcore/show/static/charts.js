@@ -30,6 +30,8 @@
         colorway: dark ? DARK : LIGHT,
         xaxis: { ...base.xaxis, ...axis },
         yaxis: { ...base.yaxis, ...axis },
+        // A label of a baseline stays readable where a curve runs through it.
+        annotationdefaults: { ...base.annotationdefaults, bgcolor: css("--gpt-paper-veil") },
         hoverlabel: {
           ...base.hoverlabel,
           font: { family: font.family },
