@@ -20,7 +20,7 @@ from gptcore.model import GPT
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.record import Metrics, read_metrics
 
-TRAIN = ["--tales", "60", "--steps", "60", "--warmup", "10", "--save-every", "20"]
+TRAIN = ["--tales", "60", "--steps", "200", "--warmup", "10", "--save-every", "20"]
 TRAIN += ["--batch-size", "8", "--quiet"]
 
 
@@ -46,7 +46,7 @@ def wait_for(condition, process: subprocess.Popen) -> None:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """An unbroken run of 60 steps on Tales with the preset tiny."""
+    """An unbroken run of 200 steps on Tales with the preset tiny."""
     out = tmp_path_factory.mktemp("trained") / "run"
     assert cli.main(["train", "--out", str(out), *TRAIN]) == 0
     return out
@@ -62,12 +62,12 @@ def same_weights(a: Path, b: Path) -> bool:
 
 def test_killed_at_a_random_step_and_resumed_it_ends_with_the_same_weights(trained, tmp_path):
     out = tmp_path / "run"
-    at = random.randrange(1, 45)
+    at = random.randrange(1, 180)
     process = start("train", "--out", out, *TRAIN)
     wait_for(lambda: len(read_metrics(out / "metrics.jsonl")) >= at, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert at <= len(read_metrics(out / "metrics.jsonl")) < 60
+    assert at <= len(read_metrics(out / "metrics.jsonl")) < 200
     assert not (out / "run.json").exists()
     assert cli.main(["train", "--out", str(out), *TRAIN, "--resume"]) == 0
     assert same_weights(trained, out)
@@ -100,7 +100,7 @@ def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(
     assert checkpoint.load_training_state(out)["step"] == 7
     assert cli.main(["train", "--out", str(out), *TRAIN, "--resume"]) == 0
     assert same_weights(trained, out)
-    assert [r["step"] for r in read_metrics(out / "metrics.jsonl")] == list(range(1, 61))
+    assert [r["step"] for r in read_metrics(out / "metrics.jsonl")] == list(range(1, 201))
 
 
 def test_training_says_what_it_did(trained, capsys):

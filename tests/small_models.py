@@ -1,0 +1,35 @@
+"""Small GPTs with random weights that several test files save, load and compare."""
+
+from dataclasses import replace
+
+import torch
+
+from gptcore.config import GPTConfig
+from gptcore.model import GPT
+
+
+def make(norm="pre", seed=0, **changes):
+    """A GPT whose every parameter is random, biases and gains included."""
+    config = GPTConfig(
+        vocab_size=300, n_ctx=16, n_layer=2, n_head=2, d_model=8, norm=norm, dropout=0.1
+    )
+    model = GPT(replace(config, **changes)).eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(torch.randn(p.shape, generator=generator) * 0.3)
+    return model
+
+
+def ids_for(model, seed=1):
+    shape = (2, model.config.n_ctx)
+    return torch.randint(
+        model.config.vocab_size, shape, generator=torch.Generator().manual_seed(seed)
+    )
+
+
+def same_weights(a, b):
+    a, b = a.state_dict(), b.state_dict()
+    return a.keys() == b.keys() and all(
+        torch.equal(a[k], b[k]) and a[k].dtype == b[k].dtype for k in a
+    )
