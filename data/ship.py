@@ -16,24 +16,30 @@ import torch
 
 import gptcore
 
-DATA = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def ship(name: str) -> None:
-    """Train what is missing and write the model and its record."""
-    run = DATA.parent / "runs" / name
-    record = DATA / "runs" / f"{name}.json"
+def ship(name: str, root: Path = ROOT) -> None:
+    """Train what is missing, and write the model and its record below `root`.
+
+    Raises:
+        SystemExit: there is neither a finished run nor a record that says how to make one.
+    """
+    run = root / "runs" / name
+    record = root / "data" / "runs" / f"{name}.json"
     if not (run / "run.json").is_file():
         if not record.is_file():
             raise SystemExit(f"{record} is absent and {run} holds no finished run: nothing to ship")
         command = shlex.split(json.loads(record.read_text(encoding="utf-8"))["command"])
         again = [sys.executable, "-m", *command, "--resume"]
-        subprocess.run(again, check=True, cwd=DATA.parent)
+        subprocess.run(again, check=True, cwd=root)
     model, tokenizer = gptcore.load(run)
-    gptcore.save(DATA / "checkpoints" / name, model, tokenizer, dtype=torch.float16)
-    record.parent.mkdir(exist_ok=True)
+    folder = gptcore.save(
+        root / "data" / "checkpoints" / name, model, tokenizer, dtype=torch.float16
+    )
+    record.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / "run.json", record)
-    print(f"{name}: {model.n_params():,} parameters in {DATA / 'checkpoints' / name}")
+    print(f"{name}: {model.n_params():,} parameters in {folder}")
 
 
 if __name__ == "__main__":
