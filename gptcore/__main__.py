@@ -89,7 +89,8 @@ class Generate:
     """Continue a text."""
 
     checkpoint: Positional[str]
-    """Folder with a model, or its name on the Hugging Face Hub: gpt2, openai-gpt, org/name."""
+    """Folder with a model, a shipped one (tales-gpt1), or its name on the Hugging Face Hub: gpt2,
+    openai-gpt, org/name."""
     prompt: Positional[str]
     """The text to continue."""
     max_new_tokens: int = 200
@@ -115,7 +116,7 @@ class Evaluate:
     """Measure how well a model predicts text it was not trained on."""
 
     checkpoint: Positional[str]
-    """Folder with a model, or its name on the Hugging Face Hub."""
+    """Folder with a model, a shipped one (tales-gpt1), or its name on the Hugging Face Hub."""
     text: tuple[Path, ...] = ()
     """Text files or folders. None: held-out tales."""
     tales: int = 200
@@ -290,6 +291,7 @@ EXAMPLES = {
   gptcore train --out runs/mine --text book.txt notes/ --preset tales-gpt1 --steps 2000 --resume""",
     "generate": """
   gptcore generate runs/tiny "Once upon a time" --temperature 0.8 --seed 1
+  gptcore generate tales-gpt1 "One windy morning," --temperature 0.6 --slide
   gptcore generate gpt2 "In a shocking finding," --top-k 40""",
     "evaluate": """
   gptcore evaluate runs/tiny
