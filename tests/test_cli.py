@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from gptcore import __main__ as cli
-from gptcore import checkpoint, tales
+from gptcore import checkpoint, tales, textfiles
+from gptcore.generate import stream
 from gptcore.model import GPT
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.record import Metrics, read_metrics
@@ -158,7 +159,7 @@ def test_tales_are_written_as_train_reads_them(tmp_path, capsys):
         assert cli.main(["tales", "--n", "3", "--seed", "4", "--out", str(path)]) == 0
         data = path.read_bytes()
         assert (gzip.decompress(data) if name.endswith("gz") else data).decode() == printed
-        assert list(cli.textfiles.documents([path])) == expected
+        assert list(textfiles.documents([path])) == expected
     assert "3.00/3.00" in capsys.readouterr().err
     assert cli.main(["tales", "--n", "1", "--split", "valid", "--start", "7"]) == 0
     first = tales.tale(0, tales.split("valid").start + 7).text
@@ -170,9 +171,7 @@ def test_generate_writes_prompt_and_continuation(trained, capsys):
     assert cli.main([*args, "--temperature", "0.8", "--top-k", "20"]) == 0
     printed = capsys.readouterr().out
     model, tokenizer = checkpoint.load(trained)
-    text = cli.stream(
-        model, tokenizer, "Once", max_new_tokens=20, seed=1, temperature=0.8, top_k=20
-    )
+    text = stream(model, tokenizer, "Once", max_new_tokens=20, seed=1, temperature=0.8, top_k=20)
     assert printed == "Once" + "".join(text) + "\n"
 
 
@@ -246,7 +245,10 @@ def test_mistakes_are_one_line_and_exit_code_2(trained, tmp_path, capsys):
     (torn / "model.safetensors").write_bytes((trained / "model.safetensors").read_bytes()[:1000])
     train = ["train", "--out", out, "--quiet"]
     for args, message in (
-        (["trian"], "'trian' is no command; choose from tales, train, generate, evaluate, info"),
+        (
+            ["trian"],
+            "'trian' is no command; choose from tales, data, train, generate, evaluate, info",
+        ),
         (["train", "--out", trained], "already holds a run; add --resume"),
         ([*train, "--text", tmp_path / "no.txt"], "no.txt does not exist"),
         ([*train, "--text", tmp_path / "latin.txt"], "not UTF-8: byte 3 of the file is 0xe9"),
