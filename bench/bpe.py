@@ -6,20 +6,17 @@ above 1 we are faster. Vocabularies and ids must be equal, or the run stops.
 
     python bench/bpe.py                   on Tales
     python bench/bpe.py my_text.txt       on a text of your own, of any length
+    python bench/bpe.py --quick           1 MB, one run of each
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 import tokenizers
+from peers.timing import alternate, header, options, report
 from tokenizers import models, pre_tokenizers, trainers
 
 from gptcore import Tokenizer
@@ -29,26 +26,28 @@ MEGABYTE = 1_000_000
 
 def main() -> None:
     """Print one line per comparison."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__, threads=False)
     parser.add_argument("text", nargs="?", type=Path, help="UTF-8 text; default: Tales")
-    parser.add_argument("--runs", type=int, default=5, help="runs of each, alternating")
-    options = parser.parse_args()
-    text = options.text.read_text(encoding="utf-8") if options.text else tales(10 * MEGABYTE)
-    small, large = first_bytes(text, MEGABYTE), first_bytes(text, 10 * MEGABYTE)
-    print(f"{'':34}   ours s  theirs s   ratio   ratio of CPU time")
-    for name, part, size in (
-        ("train", small, 1024),
-        ("train", small, 4096),
-        ("train", large, 4096),
+    chosen = parser.parse_args()
+    runs, size = (1, MEGABYTE) if chosen.quick else (chosen.runs, 10 * MEGABYTE)
+    text = chosen.text.read_text(encoding="utf-8") if chosen.text else tales(size)
+    small, large = first_bytes(text, MEGABYTE), first_bytes(text, size)
+    print("Byte-pair encoding, against tokenizers")
+    header()
+    for part, vocab_size, target in (
+        (small, 1024, ">= 1.1x"),
+        (small, 4096, ">= 1.1x"),
+        (large, 4096, ">= 1.3x at 10 MB"),
     ):
-        ours, theirs = alternate(
-            options.runs,
-            lambda part=part, size=size: Tokenizer.train(part, size, specials=()),
-            lambda part=part, size=size: train_theirs(part, size),
-        )
-        report(f"{name} {megabytes(part)} MB to {size:,} tokens", ours, theirs)
+        calls = {
+            "ours": lambda part=part, n=vocab_size: Tokenizer.train(part, n, specials=()),
+            "theirs": lambda part=part, n=vocab_size: train_theirs(part, n),
+        }
+        timed = alternate(runs, calls)
+        ours, theirs = timed["ours"], timed["theirs"]
+        report(f"train {megabytes(part)} MB to {vocab_size:,} tokens", ours, theirs, target)
         assert ours[-1].result.merges == merges_of(theirs[-1].result), "vocabularies differ"
-    compare_encoding(large, ours[-1].result, options.runs)
+    compare_encoding(large, ours[-1].result, runs)
 
 
 def compare_encoding(text: str, trained: Tokenizer, runs: int) -> None:
@@ -56,39 +55,17 @@ def compare_encoding(text: str, trained: Tokenizer, runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         trained.save(folder)
         other = tokenizers.Tokenizer.from_file(f"{folder}/tokenizer.json")
-        fresh = iter([Tokenizer.load(folder) for _ in range(2 * runs)])
-    calls = (
-        ("encode", lambda: other.encode(text).ids),
-        ("encode_batch_fast", lambda: other.encode_batch_fast([text])[0].ids),
-    )
-    for name, call in calls:
-        ours, theirs = alternate(runs, lambda: next(fresh).encode(text), call)
-        report(f"encode {megabytes(text)} MB ({name})", ours, theirs)
+        fresh = iter([Tokenizer.load(folder) for _ in range(runs)])
+    calls = {
+        "ours": lambda: next(fresh).encode(text),
+        "encode": lambda: other.encode(text).ids,
+        "encode_batch_fast": lambda: other.encode_batch_fast([text])[0].ids,
+    }
+    timed = alternate(runs, calls)
+    ours = timed.pop("ours")
+    for name, theirs in timed.items():
+        report(f"encode {megabytes(text)} MB ({name})", ours, theirs, ">= 3x")
         assert ours[-1].result == theirs[-1].result, "ids differ"
-
-
-class Run:
-    """One timed call: wall seconds, CPU seconds of all threads, and what it returned."""
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        wall, cpu = time.perf_counter(), time.process_time()
-        self.result = call()
-        self.wall, self.cpu = time.perf_counter() - wall, time.process_time() - cpu
-
-
-def alternate(
-    runs: int, ours: Callable[[], Any], theirs: Callable[[], Any]
-) -> tuple[list[Run], list[Run]]:
-    """Run the two in turn."""
-    both = [(Run(ours), Run(theirs)) for _ in range(runs)]
-    return [a for a, _ in both], [b for _, b in both]
-
-
-def report(name: str, ours: list[Run], theirs: list[Run]) -> None:
-    """Print medians and their ratios."""
-    a, b = (median(run.wall for run in runs) for runs in (ours, theirs))
-    c, d = (median(run.cpu for run in runs) for runs in (ours, theirs))
-    print(f"{name:34} {a:8.3f}  {b:8.3f}  {b / a:5.2f}x  {d / c:5.2f}x", flush=True)
 
 
 def train_theirs(text: str, vocab_size: int) -> tokenizers.Tokenizer:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gptcore.decode import Decoder, is_plain
 from gptcore.model import GPT, KVCache
 
 if TYPE_CHECKING:
@@ -144,13 +145,15 @@ def _sample(
     model.eval()
     try:
         cache = KVCache(model.config, B, room, model.device, model.wte.weight.dtype)
+        decoder = Decoder(model, cache) if is_plain(model) else None
         new = ids
         recent = ids  # (B, <= n_ctx // 2), kept to read it again when the window slides
         for step in range(1, max_new_tokens + 1):
             if cache.length + new.shape[1] > n_ctx:
                 cache.reset()
                 new = recent
-            token = draw(_next_logits(model, new, cache))
+            alone = decoder is not None and new.shape[1] == 1
+            token = draw(decoder.read(new[:, 0]) if alone else _next_logits(model, new, cache))
             yield token
             if not slide and T + step == n_ctx:
                 return

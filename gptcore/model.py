@@ -17,13 +17,11 @@ from torch.nn import functional as F
 
 from gptcore.attention import CausalSelfAttention, may_attend
 from gptcore.config import GPTConfig, PatternName
+from gptcore.gradients import gelu, tied_cross_entropy
 
 
 class MLP(nn.Module):
-    """Two projections with a GELU between them, applied to every position on its own.
-
-    The GELU is the tanh form 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), as in OpenAI's code.
-    """
+    """Two projections with a GELU between them, applied to every position on its own."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -33,7 +31,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        x = self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+        x = self.c_proj(gelu(self.c_fc(x)))
         return F.dropout(x, self.dropout, training=self.training)
 
 
@@ -197,7 +195,7 @@ class GPT(nn.Module):
         if reduction == "none":
             logits = F.linear(hidden, self.wte.weight)
             return F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
-        total = _TiedCrossEntropy.apply(hidden.flatten(0, 1), self.wte.weight, targets.flatten())
+        total = tied_cross_entropy(hidden.flatten(0, 1), self.wte.weight, targets.flatten())
         return total / (targets != -100).sum() if reduction == "mean" else total
 
     def trace(self, ids: Tensor) -> Trace:
@@ -238,7 +236,7 @@ class GPT(nn.Module):
         if end > room:
             raise ValueError(f"{end} tokens do not fit: n_ctx={room} is the longest sequence")
         positions = torch.arange(start, end, device=ids.device)
-        masks = {name: self._mask(name, start, end) for name in set(config.pattern)}
+        masks = {name: self.mask(name, start, end) for name in set(config.pattern)}
         x = self.wte(ids) + self.wpe(positions)  # (B, T, C)
         x = F.dropout(x, config.dropout, training=self.training)
         for i, layer in enumerate(self.h):
@@ -252,7 +250,7 @@ class GPT(nn.Module):
             cache.length = end
         return x
 
-    def _mask(self, pattern: PatternName, start: int, end: int) -> Tensor | None:
+    def mask(self, pattern: PatternName, start: int, end: int) -> Tensor | None:
         """Which of the keys 0..end the queries start..end may read: (T, end) boolean.
 
         None where PyTorch's own causal rule, or no rule for a single query, says the same.
@@ -262,43 +260,3 @@ class GPT(nn.Module):
         k = torch.arange(end, device=self.device)
         window, summary = self.config.window, self.config.summary
         return may_attend(pattern, k[start:, None], k, window=window, summary=summary)
-
-
-class _TiedCrossEntropy(torch.autograd.Function):
-    """Sum of -log softmax(x Wᵀ)[target], a slice of positions at a time.
-
-    The logits of all positions together are the largest tensor of a training step: N x V. Here
-    each slice's logits become their own gradient at once, softmax minus one-hot, and are
-    forgotten, so only one slice exists at any time and nothing is computed twice.
-    """
-
-    SLICE = 2**21  # logits held at a time
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # type: ignore
-        """x (N, C), weight (V, C), targets (N,) with -100 for positions not scored."""
-        need_grad = any(ctx.needs_input_grad)
-        total = x.new_zeros((), dtype=torch.promote_types(x.dtype, torch.float32))
-        grad_x = torch.zeros_like(x) if need_grad else None
-        grad_weight = torch.zeros_like(weight) if need_grad else None
-        n = max(1, _TiedCrossEntropy.SLICE // weight.shape[0])
-        for i in range(0, len(x), n):
-            logits = F.linear(x[i : i + n], weight)
-            target = targets[i : i + n]
-            log_p = F.log_softmax(logits, dim=-1, dtype=total.dtype)
-            total += F.nll_loss(log_p, target, reduction="sum")
-            if need_grad:
-                scored = (target != -100).to(log_p.dtype)
-                grad = log_p.exp_()  # softmax minus one-hot is the gradient of the loss
-                grad[torch.arange(len(target), device=x.device), target.clamp(min=0)] -= 1
-                grad = (grad * scored[:, None]).to(logits.dtype)
-                grad_x[i : i + n] = (grad @ weight.to(logits.dtype)).to(x.dtype)
-                grad_weight += (grad.t() @ x[i : i + n].to(logits.dtype)).to(weight.dtype)
-        if need_grad:
-            ctx.save_for_backward(grad_x, grad_weight)
-        return total
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore
-        grad_x, grad_weight = ctx.saved_tensors
-        return grad_x * grad, grad_weight * grad, None

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from gptcore.attention import PATTERNS
 from gptcore.config import PRESETS, GPTConfig
-from gptcore.model import GPT, KVCache, _TiedCrossEntropy
+from gptcore.model import GPT, KVCache
 
 SMALL = GPTConfig(
     vocab_size=96, n_ctx=24, n_layer=3, n_head=4, d_model=32, window=5, summary=2, dropout=0.1
@@ -142,9 +142,7 @@ def test_trace_shows_the_pass_it_describes(norm):
     assert trace.attentions[0].tril(-config.window).any()
 
 
-@pytest.mark.parametrize("chunk", [2**21, 500])
-def test_loss_and_its_gradients_equal_plain_cross_entropy(chunk, monkeypatch):
-    monkeypatch.setattr(_TiedCrossEntropy, "SLICE", chunk)
+def test_the_loss_is_plain_cross_entropy_and_so_are_its_gradients():
     config = replace(SMALL, norm="post", dropout=0.0)
     model, ids = build(config), tokens(config)
     targets = ids.roll(-1, 1)

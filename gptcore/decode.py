@@ -1,0 +1,114 @@
+"""The network one token at a time, as fast as a CPU can be asked for it.
+
+With a single token the arithmetic of a small GPT takes less time than calling its modules. So
+here are the same formulas as in `gptcore.model`, written out once more over the same weights,
+looked up once. `GPT.forward` stays the definition: a test holds the two together.
+
+Source: ours.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gptcore.attention import CausalSelfAttention
+from gptcore.model import GPT, MLP, Block, KVCache
+
+PLAIN = (GPT, Block, CausalSelfAttention, MLP, nn.ModuleList, nn.Linear, nn.LayerNorm, nn.Embedding)
+
+Affine = tuple[Tensor, Tensor]
+"""Weight and bias of a Linear or a LayerNorm."""
+
+
+class Weights(NamedTuple):
+    """What one block multiplies by."""
+
+    ln_1: Affine
+    c_attn: Affine
+    attn_proj: Affine
+    ln_2: Affine
+    c_fc: Affine
+    mlp_proj: Affine
+
+
+class Decoder:
+    """Reads one token after another into a cache that `GPT.forward` may have begun.
+
+    Args:
+        model: in evaluation mode; its weights are shared, not copied.
+        cache: holds what was read so far.
+
+    Raises:
+        ValueError: the model is not a plain GPT, see `is_plain`.
+    """
+
+    def __init__(self, model: GPT, cache: KVCache) -> None:
+        if not is_plain(model):
+            raise ValueError("the model has modules or hooks that a Decoder would pass by")
+        self.model, self.cache = model, cache
+        self.blocks = [_weights(block) for block in model.h]
+        self.ln_f = _affine(model.ln_f) if model.config.norm == "pre" else None
+
+    @torch.inference_mode()
+    def read(self, token: Tensor) -> Tensor:
+        """Logits (B, V) of what follows `token` (B,), which is added to the cache.
+
+        Raises:
+            ValueError: the cache is full.
+        """
+        config, cache, t = self.model.config, self.cache, self.cache.length
+        if t >= cache.n_ctx:
+            raise ValueError(f"{t + 1} tokens do not fit: n_ctx={cache.n_ctx} is the longest")
+        masks = {name: self.model.mask(name, t, t + 1) for name in set(config.pattern)}
+        x = F.embedding(token, self.model.wte.weight) + self.model.wpe.weight[t]  # (B, C)
+        for i, w in enumerate(self.blocks):
+            mask = masks[config.pattern_of(i)]
+            if config.norm == "post":
+                x = _norm(x + self._attend(x, i, w, mask), w.ln_1)
+                x = _norm(x + _mlp(x, w), w.ln_2)
+            else:
+                x = x + self._attend(_norm(x, w.ln_1), i, w, mask)
+                x = x + _mlp(_norm(x, w.ln_2), w)
+        if self.ln_f is not None:
+            x = _norm(x, self.ln_f)
+        cache.length = t + 1
+        return F.linear(x, self.model.wte.weight)
+
+    def _attend(self, x: Tensor, i: int, w: Weights, mask: Tensor | None) -> Tensor:
+        """Block `i`'s attention of the token at position `cache.length`: (B, C) -> (B, C)."""
+        keys, values, t = self.cache.layer(i)  # (B, H, n_ctx, D)
+        q, k, v = F.linear(x, *w.c_attn).view(len(x), 3, -1, keys.shape[3]).unbind(1)  # (B, H, D)
+        keys[:, :, t], values[:, :, t] = k, v
+        k, v = keys[:, :, : t + 1], values[:, :, : t + 1]
+        y = F.scaled_dot_product_attention(q.unsqueeze(2), k, v, mask)  # (B, H, 1, D)
+        return F.linear(y.view(x.shape), *w.attn_proj)
+
+
+def is_plain(model: nn.Module) -> bool:
+    """Whether the model does what its weights say: GPT's own modules, and no hook on any."""
+    return all(
+        type(m) in PLAIN and not (m._forward_hooks or m._forward_pre_hooks or "forward" in vars(m))
+        for m in model.modules()
+    )
+
+
+def _mlp(x: Tensor, w: Weights) -> Tensor:
+    return F.linear(F.gelu(F.linear(x, *w.c_fc), approximate="tanh"), *w.mlp_proj)
+
+
+def _norm(x: Tensor, affine: Affine) -> Tensor:
+    return torch.layer_norm(x, x.shape[1:], *affine, 1e-5)
+
+
+def _affine(module: nn.Linear | nn.LayerNorm) -> Affine:
+    return module.weight, module.bias
+
+
+def _weights(block: Block) -> Weights:
+    attn, mlp = block.attn, block.mlp
+    modules = block.ln_1, attn.c_attn, attn.c_proj, block.ln_2, mlp.c_fc, mlp.c_proj
+    return Weights(*(_affine(m) for m in modules))
