@@ -9,19 +9,22 @@ own scripts log errors. Each cure here is at the source of its problem:
    menu is off, because it would load parts that are not shipped.
 2. Charts share one copy of plotly.js, taken from the `plotly` package and loaded only by pages
    that have a chart; `gptcore/show/static/charts.js` draws them.
-3. No require.js and no widget manager: myst-nb's list of scripts for widgets is emptied.
-4. thebe is unplugged: it asks for a CDN, and its script runs twice on a page, which the console
+3. Explorers bring a module each, taken as it is from `gptcore/show/static` and shared by all
+   pages; only pages that have the explorer load it, and `explorers.js`, which draws it.
+4. No require.js and no widget manager: myst-nb's list of scripts for widgets is emptied.
+5. thebe is unplugged: it asks for a CDN, and its script runs twice on a page, which the console
    reports as "THEBE_JS_URL has already been declared".
-5. The theme's colour mode gets a value ("auto"); left empty, the theme's script logs "Got invalid
+6. The theme's colour mode gets a value ("auto"); left empty, the theme's script logs "Got invalid
    theme mode". A line in the head resolves it before the first paint, so dark pages do not flash.
-6. Hints to preload fonts, which older themes give, are taken out: with `crossorigin` they fail on
+7. Hints to preload fonts, which older themes give, are taken out: with `crossorigin` they fail on
    file://. The fonts load without them.
-7. Search results come without excerpts: the excerpts are fetched, and `fetch` fails on file://.
+8. Search results come without excerpts: the excerpts are fetched, and `fetch` fails on file://.
 
 At the end every built page is read once more, and anything that it would load from elsewhere is
 a warning, which `jupyter-book build -W` turns into a failure.
 """
 
+import json
 import re
 import shutil
 from importlib.metadata import distribution
@@ -38,6 +41,8 @@ MATHJAX = "mathjax/tex-svg.js"
 MATHJAX_PARTS = ("tex-svg.js", "input/tex/extensions")
 PLOTLY = "plotly.min.js"
 CHARTS = "charts.js"
+EXPLORER = re.compile(r'<figure class="gpt-explorer-figure" data-explorer="([\w-]+)">')
+EXPLORERS = "explorers.js"
 
 THEME_BEFORE_PAINT = """
 (() => {
@@ -97,11 +102,47 @@ def unplug_thebe(app: Sphinx, config: Config) -> None:
 
 
 def add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Give plotly.js to the pages that have a chart, and to no other."""
+    """Give plotly.js and the explorers' modules to the pages that use them, and to no other."""
+    body = context.get("body", "")
     app.add_js_file(None, body=THEME_BEFORE_PAINT, priority=1)
-    if 'class="gpt-chart"' in context.get("body", ""):
+    if 'class="gpt-chart"' in body:
         app.add_js_file(PLOTLY, priority=600, loading_method="defer")
         app.add_js_file(CHARTS, priority=601, loading_method="defer")
+    for name in explorer_files(body):
+        if name.endswith(".css"):
+            app.add_css_file(name, priority=600)
+        else:
+            app.add_js_file(name, priority=602, loading_method="defer")
+
+
+def explorer_files(page: str) -> dict[str, str]:
+    """What a page needs for its explorers, in the order in which to load it.
+
+    A page on a disk may load a script but not a module. So a module travels as the text of a
+    script, to which `explorers.js` gives an address.
+
+    Args:
+        page: the HTML of a page, or of several.
+
+    Returns:
+        File name -> its text; nothing for a page without explorers.
+
+    Raises:
+        FileNotFoundError: an explorer names a module that gptcore does not have.
+    """
+    names = sorted(set(EXPLORER.findall(page)))
+    if not names:
+        return {}
+    static = _package("gptcore") / "show" / "static"
+    styles = ["explorer.css", *(f"{name}.css" for name in names)]
+    files = {
+        name: (static / name).read_text("utf-8") for name in styles if (static / name).exists()
+    }
+    for name in names:
+        text = json.dumps((static / f"{name}.js").read_text("utf-8"), ensure_ascii=False)
+        script = f'(self.gptExplorers ??= new Map()).set("{name}", {text});\n'
+        files[f"explorer-{name}.js"] = script
+    return {**files, EXPLORERS: (static / EXPLORERS).read_text("utf-8")}
 
 
 def ship(app: Sphinx, exception: Exception | None) -> None:
@@ -118,6 +159,8 @@ def ship(app: Sphinx, exception: Exception | None) -> None:
     if any(PLOTLY in page for page in pages.values()):
         _copy(_package("plotly") / "package_data" / PLOTLY, static / PLOTLY)
         _copy(_package("gptcore") / "show" / "static" / CHARTS, static / CHARTS)
+    for name, text in explorer_files("".join(pages.values())).items():
+        (static / name).write_text(text, "utf-8")
     for path, page in pages.items():
         if FONT_PRELOAD.search(page):
             path.write_text(FONT_PRELOAD.sub("", page), "utf-8")

@@ -4,6 +4,7 @@ The files that git keeps are only read. Any warning fails the build.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import nbformat
 import yaml
 from execute import BUILD, ROOT, ChapterFailed, chapters, run_all, say, toc_entries
+from gather import gathered
 
 STAGE = BUILD / "src"
 HTML = BUILD / "html"
@@ -56,6 +58,8 @@ def stage(notebooks: dict[Path, nbformat.NotebookNode]) -> None:
     for path in (ROOT / "book").rglob("*"):
         if path.suffix in {".md", ".bib", ".png", ".svg", ".jpg"} and path.is_file():
             _copy(path, STAGE / path.relative_to(ROOT))
+    claims = json.dumps(gathered(notebooks), ensure_ascii=False, indent=1)
+    (STAGE / "book" / "claims.json").write_text(claims, "utf-8")
     for path, notebook in notebooks.items():
         nbformat.write(_without_live_forms(notebook), STAGE / path.relative_to(ROOT))
     _copy(ROOT / "_toc.yml", STAGE / "_toc.yml")

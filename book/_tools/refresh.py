@@ -1,7 +1,8 @@
 """Refresh the notebooks that git keeps: run them and keep what can be read as text.
 
-Printed text and execution counts stay, because they are what the tests compare. Figures, widget
-views and their state go: the book draws them anew on the reader's machine.
+Printed text, execution counts and the records of evidence stay, because they are what the tests
+compare; a verdict that has changed is said aloud. Figures, widget views and their state go: the
+book draws them anew on the reader's machine.
 """
 
 import os
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import nbformat
 from execute import ROOT, ChapterFailed, chapters, run_all, say
+from gather import changes
 from nbformat import NotebookNode
+
+from gptcore.show.evidence import RECORD
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -28,6 +32,8 @@ def main() -> int:
         return 1
     too_large = 0
     for path, notebook in notebooks.items():
+        for change in changes(nbformat.read(path, as_version=4), notebook):
+            say(f"  {path.stem}: {change}")
         size = write(path, text_only(notebook))
         too_large += size > LIMIT
         say(f"  {path.relative_to(ROOT)}: {size / 1000:.0f} kB")
@@ -61,11 +67,11 @@ def _text_output(output: NotebookNode) -> NotebookNode | None:
     if output.output_type == "error":
         # A traceback names files of this machine; name and message are the lesson.
         return nbformat.v4.new_output("error", ename=output.ename, evalue=output.evalue)
-    text = output.get("data", {}).get("text/plain")
-    if text is None:
+    data = {mime: output.data[mime] for mime in ("text/plain", RECORD) if mime in output.data}
+    if not data:
         return None
     count = {"execution_count": output.execution_count} if "execution_count" in output else {}
-    return nbformat.v4.new_output(output.output_type, data={"text/plain": text}, **count)
+    return nbformat.v4.new_output(output.output_type, data=data, **count)
 
 
 def write(path: Path, notebook: NotebookNode) -> int:

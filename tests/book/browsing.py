@@ -1,7 +1,14 @@
 """Open pages in a browser that can reach nothing else, and write down all that goes wrong."""
 
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from offline import explorer_files
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Route
 
 ARGUMENTS = [
@@ -21,6 +28,13 @@ SETTLED = """async () => {
   const late = Date.now() + 60000;
   while (Date.now() < late && !charts.every((c) => c.querySelector("svg.main-svg")))
     await new Promise((resolve) => setTimeout(resolve, 20));
+  const top = scrollY, explorers = document.querySelectorAll("figure.gpt-explorer-figure");
+  for (const figure of explorers) {
+    figure.scrollIntoView();
+    while (Date.now() < late && !figure.matches(".drawn, .failed"))
+      await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  if (explorers.length) scrollTo(0, top);
   await document.fonts.ready;
 }"""
 
@@ -86,8 +100,44 @@ def watch(context: BrowserContext, home: str) -> Watch:
     return Watch(context.new_page(), home)
 
 
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve a folder to this machine only, and give its address."""
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}/"
+        httpd.shutdown()
+
+
+def write_page(folder: Path, body: str, theme: str = "light") -> Path:
+    """Write `page.html` with the explorers of `body`, loading what a page of the book loads.
+
+    Args:
+        folder: where the page and the files that it needs are written.
+        body: HTML, with the twin of at least one explorer.
+        theme: "light" or "dark", as the book's theme says it.
+    """
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    head += '<title>Explorers</title><link rel="icon" href="data:,">'
+    for name, text in explorer_files(body).items():
+        (folder / name).write_text(text, "utf-8")
+        script, style = f'<script defer src="{name}">', f'<link rel="stylesheet" href="{name}">'
+        head += style if name.endswith(".css") else f"{script}</script>"
+    paper = "#fefefd" if theme == "light" else "#14171b"
+    head += f"<style>body {{ margin: 16px; background: {paper} }}</style>"
+    page = f'<!doctype html><html lang="en" data-theme="{theme}">{head}<main>{body}</main></html>'
+    (folder / "page.html").write_text(page, "utf-8")
+    return folder / "page.html"
+
+
 def drawing_complaints(page: Page) -> list[str]:
-    """List formulas and charts that a page should show and does not."""
+    """List formulas, charts and explorers that a page should show and does not."""
     return page.evaluate(
         """() => {
       const found = [], box = (e) => e.getBoundingClientRect();
@@ -107,6 +157,15 @@ def drawing_complaints(page: Page) -> list[str]:
           found.push(`chart ${i + 1} has no marks`);
         if (!chart.querySelector("[role=img]")?.getAttribute("aria-label"))
           found.push(`chart ${i + 1} has no text alternative`);
+      });
+      document.querySelectorAll("figure.gpt-explorer-figure").forEach((figure, i) => {
+        const root = figure.querySelector("div.gpt-explorer");
+        if (!root || !figure.matches(".drawn"))
+          return found.push(`explorer ${i + 1} (${figure.dataset.explorer}) is not drawn`);
+        if (box(root).width < 150 || box(root).height < 100)
+          found.push(`explorer ${i + 1} is tiny`);
+        if (!figure.querySelector("figcaption")?.textContent.trim())
+          found.push(`explorer ${i + 1} has no text alternative`);
       });
       return found;
     }"""

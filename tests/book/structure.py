@@ -5,6 +5,8 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from gptcore.show.evidence import RECORD
+
 TAGS = {"parameters", "hide-input", "nbval-check-output", "nbval-ignore-output", "raises-exception"}
 FORBIDDEN = {
     r"%run\b": "uses %run",
@@ -16,15 +18,19 @@ HEADINGS = ("paper versus this chapter", "exercises")
 MACHINE_PATH = re.compile(r"/(?:home|root|Users|work|mnt|tmp|private)/\w")
 DIRECTIVE = re.compile(r"^(?:```|:::+)\{\w|\{[\w-]+\}`", re.MULTILINE)
 LONG_NUMBER = re.compile(r"(?<![\d.])\d+\.\d{5,}(?![\d.])")
+EVIDENCE = re.compile(r"\bevidence\(")
 FIGURE_CODE = re.compile(r"\b(?:show|line|bars|source|LiveCurve)\(")
 
 
-def notebook_complaints(notebook: NotebookNode, size: int) -> list[str]:
+def notebook_complaints(
+    notebook: NotebookNode, size: int, headings: tuple[str, ...] = HEADINGS
+) -> list[str]:
     """List what is wrong with a notebook as git keeps it.
 
     Args:
         notebook: the parsed notebook.
         size: bytes of its file.
+        headings: sections that it must have; a chapter's, unless told otherwise.
 
     Returns:
         Complaints, empty when all is well.
@@ -40,7 +46,7 @@ def notebook_complaints(notebook: NotebookNode, size: int) -> list[str]:
     for number, cell in enumerate(code, start=1):
         found += [f"code cell {number} {complaint}" for complaint in code_complaints(cell)]
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    return found + text_complaints(text)
+    return found + text_complaints(text, headings)
 
 
 def code_complaints(cell: NotebookNode) -> list[str]:
@@ -56,28 +62,33 @@ def code_complaints(cell: NotebookNode) -> list[str]:
         found.append("is hidden though it draws nothing")
     if "nbval-check-output" in tags and not cell.outputs:
         found.append("is to be checked and has no stored output")
+    records = sum(RECORD in output.get("data", {}) for output in cell.outputs)
+    if records and "nbval-check-output" in tags:
+        found.append("records evidence and is to be checked: git keeps fewer forms than a run")
+    if EVIDENCE.search(cell.source) and not records:
+        found.append("calls evidence() and stores no record")
     printed = ""
     for output in cell.outputs:
         if output.output_type == "error" and "raises-exception" not in tags:
             found.append(f"stores an error: {output.ename}")
-        kinds = sorted(set(output.get("data", {})) - {"text/plain"})
+        kinds = sorted(set(output.get("data", {})) - {"text/plain", RECORD})
         found += [f"stores an output of kind {kind}" for kind in kinds]
         printed += output.get("text", "") + output.get("data", {}).get("text/plain", "")
     if MACHINE_PATH.search(cell.source + printed):
         path = MACHINE_PATH.search(cell.source + printed).group()
         found.append(f"names a path of one machine ({path}...)")
-    if "nbval-check-output" in tags and LONG_NUMBER.search(printed):
+    if ("nbval-check-output" in tags or records) and LONG_NUMBER.search(printed):
         found.append(f"prints {LONG_NUMBER.search(printed).group()}, four decimals are portable")
     return found
 
 
-def text_complaints(text: str) -> list[str]:
-    """List what is wrong with the prose of a chapter, given as one Markdown text."""
+def text_complaints(text: str, headings: tuple[str, ...]) -> list[str]:
+    """List what is wrong with the prose of a notebook, given as one Markdown text."""
     prose = re.sub(r"```.*?```|\$\$.*?\$\$", "", text, flags=re.DOTALL)
     titles = re.findall(r"^# .+$", prose, re.MULTILINE)
     found = [] if len(titles) == 1 else [f"{len(titles)} titles of the first level, 1 wanted"]
     below = [heading.strip().lower() for heading in re.findall(r"^##+ (.+)$", prose, re.M)]
-    for wanted in HEADINGS:
+    for wanted in headings:
         if not any(wanted in heading for heading in below):
             found.append(f"no section {wanted!r}")
     if DIRECTIVE.search(text):

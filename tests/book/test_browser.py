@@ -1,17 +1,12 @@
 """The built pages in a real browser, from a server and from the disk, with no network at all."""
 
-import functools
-import http.server
-import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import ARGUMENTS, drawing_complaints, watch, width_complaints
-from chromium import find
+from browsing import drawing_complaints, serving, watch, width_complaints
 from execute import BUILD, toc_entries
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 HTML = BUILD / "html"
 PAGES = [f"{entry}.html" for entry in toc_entries()]
@@ -23,32 +18,10 @@ DESK = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A Chromium without any of its own network habits."""
-    path = find()
-    if path is None and os.environ.get("CI", "").lower() == "true":
-        pytest.fail("no Chromium or Chrome on this machine, and CI=true requires one")
-    if path is None:
-        pytest.skip("NO BROWSER: install Chromium to have the pages opened")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The built book behind a local server."""
-    handler = functools.partial(_Quiet, directory=str(HTML))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_port}/"
-        httpd.shutdown()
+    with serving(HTML) as address:
+        yield address
 
 
 @pytest.fixture(params=["http", "file"])
@@ -164,6 +137,7 @@ BROKEN = {
     "fetch": ("<script>fetch('https://api.invalid/').catch(() => 0)</script>", "asked for https:"),
     "formula": ('<span class="math">\\(x\\)</span>', "1 formulas not drawn"),
     "chart": ('<figure class="gpt-chart"></figure>', "chart 1 is not drawn"),
+    "explorer": ('<figure class="gpt-explorer-figure"></figure>', "explorer 1 (undefined) is not"),
     "wide": ('<div style="width: 900px">wide</div>', "900 px wide, 390 px there"),
 }
 
@@ -180,15 +154,11 @@ def test_each_fault_is_noticed(
     head = "<!doctype html><title>x</title><style>body { margin: 0 }</style>"
     (tmp_path / "page.html").write_text(f"{head}<link rel=icon href=data:,><main>{markup}</main>")
     monkeypatch.setattr(browsing, "SETTLED", browsing.SETTLED.replace("60000", "50"))
-    handler = functools.partial(_Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        local = f"http://127.0.0.1:{httpd.server_port}/"
+    with serving(tmp_path) as local:
         context = browser.new_context(viewport=PHONE)
         seen = watch(context, local if scheme == "http" else f"{tmp_path.as_uri()}/")
         page = seen.open("page.html")
         page.wait_for_timeout(100)
         found = seen.complaints + drawing_complaints(page) + width_complaints(page)
         context.close()
-        httpd.shutdown()
     assert any(complaint in found_one for found_one in found), found
