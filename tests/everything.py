@@ -15,8 +15,9 @@ sys.path += [str(ROOT / "book" / "_tools"), str(ROOT / "tests" / "book")]
 
 PYTEST = [sys.executable, "-m", "pytest"]
 UNITS = [*PYTEST, "tests", "--ignore=tests/book", "-n", "2", "-q"]
-STRUCTURE = ["tests/book/test_structure.py", "tests/book/test_tools.py"]
-PAGES = ["tests/book/test_pages.py", "tests/book/test_browser.py"]
+_CHECKS = "structure tools numbers claims tokenization_chapter".split()
+STRUCTURE = [f"tests/book/test_{name}.py" for name in _CHECKS]
+PAGES = [f"tests/book/test_{name}.py" for name in "pages browser explorers playground".split()]
 CLOSING = re.compile(r"^=*\s*((?:\d+ [a-z]+,? ?)+|no tests ran) in [\d.]+s.*$")
 
 
