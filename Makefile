@@ -16,7 +16,7 @@ PORT   ?= 8000
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup book notebooks test test-fast serve lab bench lint clean distclean
+.PHONY: help setup book notebooks test test-fast test-mutants serve lab bench lint clean distclean
 
 help: ## this list
 	@echo "GPT, Claim by Claim"; echo
@@ -49,6 +49,9 @@ test: $(READY) ## everything: units, notebooks, the book's structure, the book i
 
 test-fast: $(READY) ## the unit tests
 	@$(PY) tests/everything.py --fast
+
+test-mutants: $(READY) ## plant each deliberate fault on a copy and show which test catches it
+	@$(PY) tests/mutants/run.py
 
 serve: $(READY) ## serve the built book (PORT=8000)
 	@test -f $(HTML)/index.html || $(MAKE) --no-print-directory book

@@ -6,7 +6,7 @@ import pytest
 
 from gptcore.tales import lexicon, tales
 from gptcore.tales.check import contradictions, text_faults
-from gptcore.tales.world import Event, Thing, World, name_of
+from gptcore.tales.world import Event, Thing, World, name_of, replay
 
 # The text was frozen with one full stop missing; models were trained on it, so it stays.
 KNOWN = "night is told without an end: 'Everything that could sleep slept'"
@@ -165,6 +165,22 @@ def test_the_world_is_what_the_events_made_it(many):
     assert "forgotten" not in world.state.get(thing.noun, frozenset())
     assert {(hero, "loss"), (friend, "loss")} <= world.knows
     assert world.feeling[hero] == told.mood
+
+
+def test_the_world_half_way_is_what_has_been_told_so_far(many):
+    """A thing left behind lies there, in nobody's hands, until it is found or gone for good."""
+    told, at = first(many, "notfound")
+    left = next(i for i, event in enumerate(told.events) if event.kind == "forget")
+    thing, place = (name_of(told.events[left].args[role]) for role in "op")
+    before, after = (replay(told.events[:end], told.roles) for end in (left, left + 1))
+    hero = told.cast["a"].full_name
+    assert (before.holder[thing], before.place[hero]) == (hero, place)
+    assert (after.holder.get(thing), after.place[thing]) == (None, place)
+    assert after.place[hero] == told.roles["h"].name and after.owner[thing] == hero
+    assert after.state[thing] == {"forgotten"}
+    end = replay(told.events[: at + 1], told.roles)
+    assert (end.holder.get(thing), end.place[thing]) == (None, "away")
+    assert (end.state[thing], end.place[hero]) == ({"lost"}, place)
 
 
 def test_a_broken_thing_is_whole_only_when_mended(many):
