@@ -24,9 +24,10 @@ def test_the_loss_falls_and_records_say_so():
     assert lrs[:6] == pytest.approx([0, 2e-3, 4e-3, 6e-3, 8e-3, 1e-2])
 
 
-def test_an_update_is_that_of_a_loop_written_by_hand():
-    """Forward, backward, clip, AdamW: the same in plain PyTorch, with a clip that bites."""
-    optim = replace(OPTIM, clip=0.1)
+@pytest.mark.parametrize("clip", [0.1, 100.0])
+def test_an_update_is_that_of_a_loop_written_by_hand(clip):
+    """Forward, backward, clip, AdamW: the same in plain PyTorch, with a clip that bites or not."""
+    optim = replace(OPTIM, clip=clip)
     model, records = run(new(dropout=0.0), steps=8, optim=optim)
     plain = new(dropout=0.0)
     optimizer = make_optimizer(plain, optim)
@@ -35,13 +36,13 @@ def test_an_update_is_that_of_a_loop_written_by_hand():
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
         optimizer.zero_grad()
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.1)
+        norm = torch.nn.utils.clip_grad_norm_(plain.parameters(), clip)
         for group in optimizer.param_groups:
             group["lr"] = record[3]
         optimizer.step()
         assert record[2] == pytest.approx(loss.item(), abs=1e-5)
         assert record[4] == pytest.approx(norm.item(), rel=1e-4)
-        assert norm > 0.1
+        assert (norm > clip) == (clip == 0.1)
     for p, q in zip(model.parameters(), plain.parameters(), strict=True):
         assert torch.allclose(p, q, atol=1e-5)
 
