@@ -99,6 +99,7 @@ def test_each_verdict_has_its_word_and_its_shape(shown, holds, word: str, kind: 
     others = [record(shown, holds=h, note="too small") for h in (True, False, None) if h != holds]
     assert row["holds"] is holds and f"\nVerdict      {word}" in plain(row)
     assert f'class="gpt-evidence {kind}"' in card(row)
+    assert f"</svg>{word}" in card(row)
     drawing = card(row).split("<svg")[1].split("</svg>")[0]
     assert all(drawing not in card(other) for other in others)
 
