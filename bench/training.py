@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from peers.hugging_face import DEFAULT, NETWORKS, ONE_KERNEL, Network, train, twin
@@ -111,7 +113,13 @@ def memory(network: Network, name: str) -> float:
 
 
 def peak() -> float:
-    """Highest resident size of this process so far, in megabytes."""
+    """Highest resident size of this process so far, in megabytes.
+
+    Linux hands ru_maxrss down from the parent, whose models may have been larger; VmHWM is ours.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1e3
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size / (1e6 if sys.platform == "darwin" else 1e3)
 
