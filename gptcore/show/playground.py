@@ -48,7 +48,11 @@ EXAMPLES = {
 }
 """Texts to start from: name -> text. The first four say the same."""
 
-EVERY = "".join(map(chr, range(0x110000)))
+
+@cache
+def every_character() -> str:
+    """All code points of Unicode in order, lone surrogates included: a megabyte or four."""
+    return "".join(map(chr, range(0x110000)))
 
 
 class TokenizerPlayground(Explorer):
@@ -150,13 +154,13 @@ def rules(words: bool) -> dict[str, Any]:
         wanted["M"] = r"\p{M}+"
         found["patterns"]["word"] = PLAIN_PATTERN
         found["forms"] = [list(form) for form in STANDARD_FORMS + STRAIGHT_QUOTES]
-        changed = [char for char in EVERY if char.lower() != char and char != "Σ"]
+        changed = [char for char in every_character() if char.lower() != char and char != "Σ"]
         found["upper"] = "".join(changed) + "Σ"
         found["lower"] = [*(char.lower() for char in changed), "σ"]
-        found["classes"]["space"] = _runs(re.finditer(r"\s+", EVERY))
+        found["classes"]["space"] = _runs(re.finditer(r"\s+", every_character()))
         found["classes"] |= _around_sigma()
     for name, pattern in wanted.items():
-        found["classes"][name] = _runs(regex.finditer(pattern, EVERY))
+        found["classes"][name] = _runs(regex.finditer(pattern, every_character()))
     return found
 
 
@@ -176,8 +180,8 @@ def _around_sigma() -> dict[str, list[int]]:
     which is found by asking: "cΣ" shows the first, "AcΣ" either.
     """
 
-    marks = ["."] * len(EVERY)
-    for point, char in enumerate(EVERY):
+    marks = ["."] * len(every_character())
+    for point, char in enumerate(every_character()):
         if unicodedata.category(char) in ("Cn", "Co", "Cs"):
             continue
         if f"{char}Σ".lower()[-1] == "ς":

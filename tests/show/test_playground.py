@@ -120,7 +120,7 @@ def test_lower_case_is_pythons() -> None:
     rules = playground.rules(True)
     table = dict(zip(rules["upper"], rules["lower"], strict=True))
     assert table["A"] == "a" and table["İ"] == "i\u0307" and table["Σ"] == "σ"
-    assert len(table) == sum(char != char.lower() for char in playground.EVERY)
+    assert len(table) == sum(char != char.lower() for char in playground.every_character())
 
 
 def test_what_is_absent_is_named_and_what_is_not_needed_is_left_out(low: Tokenizer) -> None:
