@@ -1,16 +1,16 @@
 """Vocabularies and texts on which the playground's script must give the package's ids."""
 
-import pydoc_data.topics
 from pathlib import Path
 
+import fuzz_texts
+from fuzz_texts import CHARACTERS, LONG, fuzz
 from test_tokenizer import HARD, MIRROR, OPENAI_FILES, ORACLES, of_oracle
-from test_tokenizer_oracles import CHARACTERS, LONG, fuzz
 
 from gptcore.shipped import folder
 from gptcore.tokenizer import Tokenizer
 from gptcore.words import without_lone_surrogates
 
-PROSE = "\n\n".join(pydoc_data.topics.topics.values())[:20_000]
+PROSE = fuzz_texts.PROSE[:20_000]
 LONE = ["\ud800", "a\udfffb", "\ud83d\ude00", "\ude00\ud83d", "x \ud800\ud800 y", "\ufeff\ufeffa"]
 GREEK = ["ΟΔΟΣ", "Σ", "ΣΑΣ Σ", "Α.Σ", "Α\u0301Σ.Σ", "ΑΣ\u0301", "ʰΣ", "İΣ", "ΑΣ1 ΑΣ'Α", "Α'Σ"]
 SPACES = [f"a{c}b {c} {c}\n{c}c{c}" for c in map(chr, [*range(33), 0x7F, 0x85, 0xA0])]
