@@ -42,8 +42,8 @@ class Decoder:
     """Reads one token after another into a cache that `GPT.forward` may have begun.
 
     A row times a matrix goes at the speed of memory, and a CPU reads (in, out) up to twice as fast
-    as the transposed (out, in) of a Linear, where out is not smaller than in. So from the token
-    `COPY_AFTER` on there is a copy of those in that order, unless it would take more than `COPY_AT_MOST`.
+    as the transposed (out, in) of a Linear, where out is not smaller than in. So after `COPY_AFTER`
+    tokens there is a copy of those in that order, unless it would take more than `COPY_AT_MOST`.
 
     Args:
         model: in evaluation mode; its weights are shared, but for those copies, which are made
@@ -62,6 +62,8 @@ class Decoder:
         self.ln_f = (model.ln_f.weight, model.ln_f.bias) if model.config.norm == "pre" else None
         self.head = model.wte.weight.t()  # (C, V)
         self._n_read, self._copied_at = 0, -1
+        # What PyTorch counts changes of; it does not for weights made in inference mode.
+        self._counted = [p for p in model.parameters() if not p.is_inference()]
 
     @torch.inference_mode()
     def read(self, token: Tensor) -> Tensor:
@@ -93,7 +95,7 @@ class Decoder:
 
     def _copy_wide(self) -> None:
         """Lay wide matrices out as (in, out), if that is new, allowed, and known to be faster."""
-        changes = sum(p._version for p in self.model.parameters())
+        changes = sum(p._version for p in self._counted)
         if changes == self._copied_at:
             return
         self._copied_at = changes

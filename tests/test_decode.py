@@ -88,6 +88,14 @@ def test_weights_changed_after_the_copy_are_the_ones_used():
     torch.testing.assert_close(found, model(ids[:, :4]), atol=1e-5, rtol=1e-5)
 
 
+@torch.inference_mode()
+def test_weights_made_in_inference_mode_are_copied_too():
+    """PyTorch counts no changes of these, and raises when asked how many there were."""
+    model, ids = model_of(), tokens()
+    assert model.wte.weight.is_inference()
+    torch.testing.assert_close(decode(model, ids, 0), model(ids), atol=1e-5, rtol=1e-5)
+
+
 @torch.no_grad()
 def test_nothing_is_copied_that_takes_too_much_memory(monkeypatch):
     monkeypatch.setattr("gptcore.decode.COPY_AT_MOST", 1000)
