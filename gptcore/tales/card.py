@@ -115,7 +115,7 @@ def makeup(n: int) -> list[Row]:
         ("kinds of event", f"{len(tellings)}"),
         ("kinds of event with four tellings or more", f"{varied}"),
         ("tellings of a kind of event, median", f"{tellings[len(tellings) // 2]}"),
-        ("names of people and animals", f"{len({*lexicon.SHE, *lexicon.HE, *lexicon.ANIMAL})}"),
+        ("names of people and animals", f"{len(set().union(*lexicon.NAMES.values()))}"),
         (
             "endings, happy · mixed · sad",
             " · ".join(f"{100 * ends[e] / n:.0f} %" for e in ("happy", "mixed", "sad")),

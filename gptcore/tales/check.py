@@ -203,7 +203,7 @@ _FAULTS = {
     "two articles": r"\b(?:the|a|an) (?:the|a|an|his|her)\b",
 }
 _PATTERNS = {fault: re.compile(pattern) for fault, pattern in _FAULTS.items()}
-_NAMES = {*lexicon.SHE, *lexicon.HE}
+_NAMES = {*lexicon.NAMES["she"], *lexicon.NAMES["he"]}
 _WORD = re.compile(r"[A-Z][a-z]+")
 _HE = re.compile(r"\b(?:he|him|himself)\b")
 _SHE = re.compile(r"\b(?:she|herself)\b")

@@ -120,7 +120,10 @@ _people = _sections("people.txt")
 _frames_table = _sections("frames.txt")
 _names = {k: " ".join(v).split() for k, v in _sections("names.txt").items()}
 
-SHE, HE, ANIMAL, SURNAMES = (_names[k] for k in ("she", "he", "animal", "surname"))
+# First names of children ("she", "he") and of animals ("animal she", "animal he"): a name has one
+# pronoun, as far as tales go.
+NAMES = {group: names for group, names in _names.items() if group != "surname"}
+SURNAMES = _names["surname"]
 SETTINGS = {name: Setting(name, lines) for name, lines in _sections("settings.txt").items()}
 WEATHER = {name: _weather(name, lines) for name, lines in _sections("weather.txt").items()}
 HABITS = _rows([row.replace(" / +", " / ") for row in _people["habit"]], "did echo")
@@ -177,3 +180,8 @@ RULES = {
     kind: tuple(tuple(rule.split()) for rule in rules.split(";"))
     for kind, rules in (line.split(":", 1) for line in _read("rules.txt").splitlines())
 }
+
+
+def first_names(pronoun: str, animal: bool) -> list[str]:
+    """The names that somebody who is told of as `pronoun` ("she" or "he") may have."""
+    return NAMES[f"animal {pronoun}" if animal else pronoun]

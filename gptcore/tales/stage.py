@@ -44,7 +44,7 @@ class Stage:
 
     def _child(self, role: str, pronoun: str) -> Person:
         taken = {person.name for person in self.people.values()}
-        names = lexicon.ANIMAL if self.animals else lexicon.SHE if pronoun == "she" else lexicon.HE
+        names = lexicon.first_names(pronoun, self.animals)
         name = self.rng.pick(names)
         while name in taken or name[:1] in {other[:1] for other in taken}:
             name = self.rng.pick(names)

@@ -200,7 +200,7 @@ def _another(old: Any, roles: dict[str, Any], rng: Rng) -> Any:
     if isinstance(old, Place):
         return rng.pick([p for p in roles["s"].places if p is not old])
     taken = {roles[role].name for role in "abc" if role in roles}
-    names = lexicon.ANIMAL if old.species else lexicon.SHE if old.pronoun == "she" else lexicon.HE
+    names = lexicon.first_names(old.pronoun, bool(old.species))
     name = rng.pick([name for name in names if name not in taken])
     person = Person(old.role, name, old.pronoun, old.species)
     person.relation, person.title, person.job = old.relation, old.title, old.job

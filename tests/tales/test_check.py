@@ -8,9 +8,6 @@ from gptcore.tales import lexicon, tales
 from gptcore.tales.check import contradictions, text_faults
 from gptcore.tales.world import Event, Thing, World, name_of, replay
 
-# The text was frozen with one full stop missing; models were trained on it, so it stays.
-KNOWN = "night is told without an end: 'Everything that could sleep slept'"
-
 
 @pytest.fixture(scope="module")
 def many():
@@ -32,7 +29,7 @@ def test_no_tale_contradicts_itself(many):
 
 
 def test_no_tale_has_a_fault_of_language(many):
-    assert {fault for t in many for fault in text_faults(t)} <= {KNOWN}
+    assert {fault for t in many for fault in text_faults(t)} == set()
 
 
 def test_every_kind_of_event_has_a_rule():
