@@ -20,11 +20,12 @@ from gptcore.model import GPT, MLP, Block, KVCache
 
 PLAIN = (GPT, Block, CausalSelfAttention, MLP, nn.ModuleList, nn.Linear, nn.LayerNorm, nn.Embedding)
 
-COPY_AFTER = 16  # tokens read before wide matrices are copied: about as many pay for the copy
-COPY_AT_MOST = 2**29  # bytes; GPT-2 small takes 350 MB
+# Weights of a matrix from which on products and sums beat PyTorch's matrix product of one row, and
+# of the part of it that is taken at a time, so that the products stay in the cache.
+LARGE, AT_ONCE = 2**17, 2**21
 
 Affine = tuple[Tensor, Tensor]
-"""Gain and bias of a LayerNorm, or a Linear's weight as it multiplies rows, (in, out), and bias."""
+"""Weight and bias of a Linear or a LayerNorm."""
 
 
 class Weights(NamedTuple):
@@ -41,13 +42,8 @@ class Weights(NamedTuple):
 class Decoder:
     """Reads one token after another into a cache that `GPT.forward` may have begun.
 
-    A row times a matrix goes at the speed of memory, and a CPU reads (in, out) up to twice as fast
-    as the transposed (out, in) of a Linear, where out is not smaller than in. So after `COPY_AFTER`
-    tokens there is a copy of those in that order, unless it would take more than `COPY_AT_MOST`.
-
     Args:
-        model: in evaluation mode; its weights are shared, but for those copies, which are made
-            anew when a weight was changed in place.
+        model: in evaluation mode; its weights are shared, not copied.
         cache: holds what was read so far.
 
     Raises:
@@ -59,11 +55,7 @@ class Decoder:
             raise ValueError("the model has modules or hooks that a Decoder would pass by")
         self.model, self.cache = model, cache
         self.blocks = [_weights(block) for block in model.h]
-        self.ln_f = (model.ln_f.weight, model.ln_f.bias) if model.config.norm == "pre" else None
-        self.head = model.wte.weight.t()  # (C, V)
-        self._n_read, self._copied_at = 0, -1
-        # What PyTorch counts changes of; it does not for weights made in inference mode.
-        self._counted = [p for p in model.parameters() if not p.is_inference()]
+        self.ln_f = _affine(model.ln_f) if model.config.norm == "pre" else None
 
     @torch.inference_mode()
     def read(self, token: Tensor) -> Tensor:
@@ -75,9 +67,6 @@ class Decoder:
         config, cache, t = self.model.config, self.cache, self.cache.length
         if t >= cache.n_ctx:
             raise ValueError(f"{t + 1} tokens do not fit: n_ctx={cache.n_ctx} is the longest")
-        self._n_read += 1
-        if self._n_read > COPY_AFTER:
-            self._copy_wide()
         masks = {name: self.model.mask(name, t, t + 1) for name in set(config.pattern)}
         x = F.embedding(token, self.model.wte.weight) + self.model.wpe.weight[t]  # (B, C)
         for i, w in enumerate(self.blocks):
@@ -91,32 +80,16 @@ class Decoder:
         if self.ln_f is not None:
             x = _norm(x, self.ln_f)
         cache.length = t + 1
-        return x @ self.head
-
-    def _copy_wide(self) -> None:
-        """Lay wide matrices out as (in, out), if that is new, allowed, and known to be faster."""
-        changes = sum(p._version for p in self._counted)
-        if changes == self._copied_at:
-            return
-        self._copied_at = changes
-        blocks = [_weights(block) for block in self.model.h]
-        head = self.model.wte.weight.t()
-        matrices = [m for w in blocks for m, _ in w if m.dim() == 2] + [head]
-        wide = [m for m in matrices if m.shape[1] >= m.shape[0]]
-        fast = head.device.type == "cpu" and head.dtype == torch.float32
-        if fast and sum(m.nbytes for m in wide) <= COPY_AT_MOST:
-            copies = {id(m): m.contiguous() for m in wide}
-            self.blocks = [Weights(*((copies.get(id(m), m), b) for m, b in w)) for w in blocks]
-            self.head = copies.get(id(head), head)
+        return _linear(x, self.model.wte.weight)
 
     def _attend(self, x: Tensor, i: int, w: Weights, mask: Tensor | None) -> Tensor:
         """Block `i`'s attention of the token at position `cache.length`: (B, C) -> (B, C)."""
         keys, values, t = self.cache.layer(i)  # (B, H, n_ctx, D)
-        q, k, v = _linear(x, w.c_attn).view(len(x), 3, -1, keys.shape[3]).unbind(1)  # (B, H, D)
+        q, k, v = _linear(x, *w.c_attn).view(len(x), 3, -1, keys.shape[3]).unbind(1)  # (B, H, D)
         keys[:, :, t], values[:, :, t] = k, v
         k, v = keys[:, :, : t + 1], values[:, :, : t + 1]
         y = F.scaled_dot_product_attention(q.unsqueeze(2), k, v, mask)  # (B, H, 1, D)
-        return _linear(y.view(x.shape), w.attn_proj)
+        return _linear(y.view(x.shape), *w.attn_proj)
 
 
 def is_plain(model: nn.Module) -> bool:
@@ -128,19 +101,35 @@ def is_plain(model: nn.Module) -> bool:
 
 
 def _mlp(x: Tensor, w: Weights) -> Tensor:
-    return _linear(F.gelu(_linear(x, w.c_fc), approximate="tanh"), w.mlp_proj)
+    return _linear(F.gelu(_linear(x, *w.c_fc), approximate="tanh"), *w.mlp_proj)
 
 
-def _linear(x: Tensor, affine: Affine) -> Tensor:
-    return torch.addmm(affine[1], x, affine[0])
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`F.linear` of (B, in), in less time where a CPU has one row to multiply.
+
+    All there is to do then is to read the weights once. Products and sums do it with all threads,
+    a matrix product of one row does not.
+    """
+    n = weight.numel()
+    if n < LARGE or len(x) > 1 or weight.device.type != "cpu" or weight.dtype != torch.float32:
+        return F.linear(x, weight, bias)
+    if n <= AT_ONCE:
+        y = (weight * x).sum(1)
+    else:
+        rows = max(1, AT_ONCE // weight.shape[1])
+        y = torch.cat([(part * x).sum(1) for part in weight.split(rows)])
+    return (y if bias is None else y.add_(bias)).unsqueeze(0)
 
 
 def _norm(x: Tensor, affine: Affine) -> Tensor:
     return torch.layer_norm(x, x.shape[1:], *affine, 1e-5)
 
 
+def _affine(module: nn.Linear | nn.LayerNorm) -> Affine:
+    return module.weight, module.bias
+
+
 def _weights(block: Block) -> Weights:
-    """Views of a block's weights."""
     attn, mlp = block.attn, block.mlp
     modules = block.ln_1, attn.c_attn, attn.c_proj, block.ln_2, mlp.c_fc, mlp.c_proj
-    return Weights(*((m.weight.t() if m.weight.dim() == 2 else m.weight, m.bias) for m in modules))
+    return Weights(*(_affine(m) for m in modules))

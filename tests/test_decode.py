@@ -6,7 +6,7 @@ from small_models import make
 from torch import nn
 
 from gptcore.attention import PATTERNS
-from gptcore.decode import COPY_AFTER, Decoder, is_plain
+from gptcore.decode import Decoder, is_plain
 from gptcore.generate import sample_ids
 from gptcore.model import KVCache
 
@@ -72,40 +72,21 @@ def test_weights_changed_on_the_way_are_the_ones_used():
     torch.testing.assert_close(after, model(ids[:, :1])[:, 0], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("at_once", [1, 100, 2**20])
 @torch.no_grad()
-def test_weights_changed_after_the_copy_are_the_ones_used():
-    """Wide matrices are copied on the way; the copies follow a change of their source."""
-    model, ids = model_of(), tokens()
-    decoder = Decoder(model, KVCache(model.config, 2))
-    for t in range(COPY_AFTER + 1):
-        decoder.read(ids[:, t])
-    assert decoder.head.is_contiguous() and decoder.blocks[1].c_fc[0].is_contiguous()
-    assert decoder.blocks[1].mlp_proj[0].data_ptr() == model.h[1].mlp.c_proj.weight.data_ptr()
-    model.h[1].mlp.c_fc.weight.mul_(-2)
-    model.wte.weight.mul_(0.5)
-    decoder.cache.reset()
-    found = torch.stack([decoder.read(ids[:, t]) for t in range(4)], dim=1)
-    torch.testing.assert_close(found, model(ids[:, :4]), atol=1e-5, rtol=1e-5)
-
-
-@torch.inference_mode()
-def test_weights_made_in_inference_mode_are_copied_too():
-    """PyTorch counts no changes of these, and raises when asked how many there were."""
-    model, ids = model_of(), tokens()
-    assert model.wte.weight.is_inference()
-    torch.testing.assert_close(decode(model, ids, 0), model(ids), atol=1e-5, rtol=1e-5)
-
-
-@torch.no_grad()
-def test_nothing_is_copied_that_takes_too_much_memory(monkeypatch):
-    monkeypatch.setattr("gptcore.decode.COPY_AT_MOST", 1000)
-    model, ids = model_of(), tokens()
-    decoder = Decoder(model, KVCache(model.config, 2))
-    logits = [decoder.read(ids[:, t]) for t in range(COPY_AFTER + 2)]
-    assert decoder.head.data_ptr() == model.wte.weight.data_ptr()
-    assert decoder.blocks[0].c_fc[0].data_ptr() == model.h[0].mlp.c_fc.weight.data_ptr()
-    expected = model(ids[:, : COPY_AFTER + 2])
-    torch.testing.assert_close(torch.stack(logits, dim=1), expected, atol=1e-5, rtol=1e-5)
+def test_one_row_by_products_and_sums(monkeypatch, norm, at_once):
+    """Matrices of real models go another way than small ones: here all do, whole and in parts."""
+    monkeypatch.setattr("gptcore.decode.LARGE", 1)
+    monkeypatch.setattr("gptcore.decode.AT_ONCE", at_once)
+    model, ids = model_of(norm), tokens(B=1)
+    taken = []
+    monkeypatch.setattr("gptcore.decode.F.linear", lambda *args: taken.append(args))
+    decoder = Decoder(model, KVCache(model.config, 1))
+    found = torch.stack([decoder.read(ids[:, t]) for t in range(24)], dim=1)
+    monkeypatch.undo()
+    assert not taken
+    torch.testing.assert_close(found, model(ids), atol=1e-5, rtol=1e-5)
 
 
 def test_a_full_cache_is_refused():
