@@ -14,13 +14,12 @@ from torch import Tensor
 from traitlets import Dict, Int, List, Unicode, observe
 
 from gptcore.model import GPT
+from gptcore.show.texts import between, name_of, named
 from gptcore.show.widgets import Explorer
 from gptcore.tokenizer import Tokenizer
 from gptcore.words import END_OF_WORD, UNKNOWN
 
 __all__ = ["AttentionExplorer", "label", "look", "pack"]
-
-LONG_NAME = 48  # characters of a text that name it in the list of texts
 
 
 class AttentionExplorer(Explorer):
@@ -71,13 +70,13 @@ class AttentionExplorer(Explorer):
         config = model.config
         if max_tokens < 1:
             raise ValueError(f"max_tokens={max_tokens} must be at least 1")
-        _check("layer", layer, 0, config.n_layer - 1)
-        _check("head", head, 0, config.n_head - 1)
+        between("layer", layer, 0, config.n_layer - 1)
+        between("head", head, 0, config.n_head - 1)
         ask = partial(look, model, tokenizer, max_tokens=min(max_tokens, config.n_ctx))
-        looks = [{"name": name, **ask(text)} for name, text in _named(texts)]
+        looks = [{"name": name, **ask(text)} for name, text in named(texts)]
         first = looks[0]
         token = 2 * len(first["tokens"]) // 3 if token is None else token
-        _check("token", token, 0, len(first["tokens"]) - 1)
+        between("token", token, 0, len(first["tokens"]) - 1)
         self._ask = ask
         super().__init__(
             alt=_describe(first, len(looks), config.n_layer, config.n_head) if alt is None else alt,
@@ -93,7 +92,7 @@ class AttentionExplorer(Explorer):
     def _answer(self, change: dict[str, Any]) -> None:
         asked = change["new"]
         try:
-            self.own = {"asked": asked, "name": _name(asked), **self._ask(asked)}
+            self.own = {"asked": asked, "name": name_of(asked), **self._ask(asked)}
         except Exception as error:  # shown to who asked; the kernel's log is out of their sight
             self.own = {"asked": asked, "error": f"{error}"}
 
@@ -189,22 +188,3 @@ def _describe(first: dict[str, Any], n_texts: int, n_layer: int, n_head: int) ->
         unit = " tokens on average" if fact.startswith("looks") else " on average"
         told.append(f"layer {layer} head {head} {fact} ({values.max():.2f}{unit})")
     return text + "; ".join(told) + "."
-
-
-def _named(texts: Sequence[str] | Mapping[str, str]) -> list[tuple[str, str]]:
-    if isinstance(texts, str):
-        raise TypeError(f"texts={texts!r} must be several texts, not one")
-    named = list(texts.items()) if isinstance(texts, Mapping) else [(_name(t), t) for t in texts]
-    if not named:
-        raise ValueError(f"texts={texts!r} must hold at least one text")
-    return named
-
-
-def _name(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= LONG_NAME else line[: LONG_NAME - 1].rstrip() + "…"
-
-
-def _check(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name}={value} must be between {low} and {high}")
