@@ -1,18 +1,28 @@
-"""Charts, rows of evidence and source listings for the notebooks: the only room that knows plotly.
+"""What notebooks show: charts, rows of evidence, explorers, source listings.
+
+The only room that knows plotly and anywidget.
 
 Source: none; this is presentation.
 """
 
+from gptcore.show.anatomy import Anatomy
 from gptcore.show.attention_explorer import AttentionExplorer
+from gptcore.show.attention_steps import AttentionSteps
 from gptcore.show.evidence import evidence
 from gptcore.show.live import LiveCurve
+from gptcore.show.mask_painter import MaskPainter
 from gptcore.show.playground import TokenizerPlayground
 from gptcore.show.plots import bars, line, show
+from gptcore.show.residual_stream import ResidualStream
 from gptcore.show.source import source
 
 __all__ = [
+    "Anatomy",
     "AttentionExplorer",
+    "AttentionSteps",
     "LiveCurve",
+    "MaskPainter",
+    "ResidualStream",
     "TokenizerPlayground",
     "bars",
     "evidence",
