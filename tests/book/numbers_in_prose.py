@@ -6,6 +6,7 @@ Small counts, years and section numbers are no results and are left alone.
 
 import json
 import re
+from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
@@ -19,7 +20,7 @@ SOURCES = {
     "0.999": "GPT-1's released train.py, second of Adam's betas",
     "1e-8": "GPT-1's released train.py, Adam's epsilon",
     "511": "a window of 512 scores all of its tokens but the first",
-    "4e-3": "chapter 05, exercise 4: the next doubling of a rate that a cell uses, 2e-3",
+    "4e-3": "chapter 05, to try C: the next doubling of a rate that a cell uses, 2e-3",
 }
 
 SMALL = 12  # counts up to here are words written as digits
@@ -46,15 +47,21 @@ def number_complaints(notebook: NotebookNode, sources: dict[str, str] = SOURCES)
         sources: number as prose writes it -> where it comes from.
     """
     known = _in_cells(notebook)
-    found = []
+    return [
+        f"{number} comes from no cell: {line.strip()[:60]!r}..."
+        for number, line in numbers_in(notebook)
+        if number not in sources and not _comes_from(number, known)
+    ]
+
+
+def numbers_in(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
+    """The numbers of a notebook's prose that tell a result, each with its line."""
     for cell in notebook.cells:
         if cell.cell_type != "markdown":
             continue
         for line in NO_RESULTS.sub(_blank, cell.source).splitlines():
             for number in NUMBER.findall(line):
-                if number not in sources and not _comes_from(number, known):
-                    found.append(f"{number} comes from no cell: {line.strip()[:60]!r}...")
-    return found
+                yield number, line
 
 
 def _blank(match: re.Match) -> str:

@@ -43,7 +43,7 @@ def chapter() -> dict[str, Any]:
     stories = [tale.text for tale in tales(60)]
     names["sample"] = "\n\n".join(stories[:5])
     names["tokenizer"] = Tokenizer.train(stories, vocab_size=1024)
-    text = next(cell.source for cell in cells("markdown") if "\n## Exercises\n" in cell.source)
+    text = "\n".join(cell.source for cell in cells("markdown"))
     exercises, solutions = text.split("## Exercises")[1].split("## Summary")[0], []
     for solution in re.findall(r"<details>.*?</details>", exercises, re.DOTALL):
         solutions += re.findall(r"```python\n(.*?)```", solution, re.DOTALL)
