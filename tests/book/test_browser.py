@@ -162,3 +162,21 @@ def test_each_fault_is_noticed(
         found = seen.complaints + drawing_complaints(page) + width_complaints(page)
         context.close()
     assert any(complaint in found_one for found_one in found), found
+
+
+def test_the_styles_of_the_book_do_not_shift_what_an_explorer_frames(
+    browser: Browser, home: str
+) -> None:
+    """The book gives each div.cell a margin; an explorer's frame around a cell takes none."""
+    context = browser.new_context(viewport=DESK)
+    page = watch(context, home).open(page_with("gpt-explorer-figure"))
+    page.locator(".gpt-explorer").first.scroll_into_view_if_needed()
+    margin = """selector => {
+      const div = document.createElement("div");
+      div.className = "cell";
+      document.querySelector(selector).append(div);
+      return getComputedStyle(div).margin;
+    }"""
+    assert page.evaluate(margin, "article") != "0px"  # without it this test would show nothing
+    assert page.evaluate(margin, ".gpt-explorer") == "0px"
+    context.close()

@@ -340,9 +340,9 @@ function startText(view, { size, look }) {
 function follow(view) {
   const { scroll, head, foot, drawn } = view, { token } = kept(view);
   const row = rowHeight(view), room = scroll.clientHeight - head.offsetHeight - foot.offsetHeight;
-  if (drawn.followed === token || room <= 0) return;
-  const fresh = drawn.followed === null;
-  drawn.followed = token;
+  const fresh = drawn.followed === null || drawn.row !== row;
+  if ((drawn.followed === token && !fresh) || room <= 0) return;
+  Object.assign(drawn, { followed: token, row });
   const top = token * row;
   if (fresh) scroll.scrollTop = top - (room - row) / 2;
   scroll.scrollTop = Math.min(top, Math.max(scroll.scrollTop, top + row - room));
