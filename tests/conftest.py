@@ -1,6 +1,7 @@
 """What every test shares: one thread, no network, a model small enough to forget."""
 
 import os
+import signal
 import socket
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,6 +13,10 @@ import pytest
 import torch
 
 torch.set_num_threads(1)
+
+# A shell that starts a job in the background has it ignore Ctrl-C, and its children with it; tests
+# that press Ctrl-C mean a process that listens.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
