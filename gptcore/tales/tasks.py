@@ -14,6 +14,7 @@ from gptcore.tales import lexicon
 from gptcore.tales.corpus import Tale, arguments
 from gptcore.tales.grammar import Ref, Template
 from gptcore.tales.rng import Rng
+from gptcore.tales.stage import Stage
 from gptcore.tales.tell import Teller
 
 Label = Literal["follows", "contradicts", "open"]
@@ -35,10 +36,10 @@ class Question:
     answer: str
 
 
-class _Speaker:
+class Speaker:
     """Fills templates with the names of one tale; every name in full, no pronoun in doubt."""
 
-    def __init__(self, tale: Tale) -> None:
+    def __init__(self, tale: Tale | Stage) -> None:
         self.args = arguments(tale.events)
         self.known = {**tale.roles, **self.args}
         self.teller = Teller(Rng(0), tale.roles)
@@ -46,6 +47,11 @@ class _Speaker:
     def can(self, template: Template) -> bool:
         """Whether the tale has everybody and everything that the template names."""
         return all(role in self.known for role in _roles(template))
+
+    def people(self, template: Template) -> set[str]:
+        """The names of the people whom the template names."""
+        named = (self.known[role] for role in _roles(template) if role in "abc")
+        return {person.name for person in named}
 
     def say(self, template: Template) -> str:
         """Return the template in words."""
@@ -63,7 +69,7 @@ def _roles(template: Template) -> Iterable[str]:
 
 def questions(tale: Tale) -> tuple[Question, ...]:
     """Return the questions that the tale answers, in the order of its events."""
-    speaker = _Speaker(tale)
+    speaker = Speaker(tale)
     kinds = [event.kind for event in tale.events]
     rows = [row for kind in dict.fromkeys(kinds) for row in lexicon.QUESTIONS if row[0] == kind]
     asked = {}
@@ -78,7 +84,7 @@ def statements(tale: Tale, seed: int = 0) -> tuple[Statement, ...]:
     Args:
         seed: draws the open ones; the others are all that the tale settles.
     """
-    speaker, rng = _Speaker(tale), Rng(seed, 17)
+    speaker, rng = Speaker(tale), Rng(seed, 17)
     kinds = {event.kind for event in tale.events}
     found: list[Statement] = []
     loose = list(lexicon.OPEN_CLAIMS)

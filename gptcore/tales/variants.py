@@ -19,7 +19,8 @@ from gptcore.tales.stage import Stage
 from gptcore.tales.tell import Teller
 from gptcore.tales.world import Event, Person, Place, Thing
 
-_REMARKS = ("detail", "weather", "trait", "echo", "night", "lookback", "shrug")
+REMARKS = frozenset(("detail", "weather", "trait", "echo", "night", "lookback", "shrug"))
+"""Kinds of events that nothing else depends on."""
 # Endings so general that they would fit many another tale.
 _LOOSE = {"apologise", "learnrule", "praise", "forgive", "stern", "dry"}
 _LOOSE |= {"carryhome", "noonecomes", "saylate", "comfort", "tellnight"}
@@ -49,10 +50,10 @@ def retell(tale: Tale, variant: int) -> str:
     What lies in the wording alone, such as the day of the week, may differ; where people live
     and what is said of them and of places does not.
     """
-    return _words(_as_told(tale), _at_home(tale), tale.plot, variant)
+    return in_words(as_told(tale), at_home(tale), tale.plot, variant)
 
 
-def _at_home(tale: Tale) -> dict[str, Any]:
+def at_home(tale: Tale) -> dict[str, Any]:
     """The roles, with the setting narrowed to those of its phrases that the tale uses."""
     setting = copy(tale.roles["s"])
     told = tale.text.lower()
@@ -65,7 +66,7 @@ def _at_home(tale: Tale) -> dict[str, Any]:
     return {**tale.roles, "s": setting}
 
 
-def _as_told(tale: Tale) -> list[Event]:
+def as_told(tale: Tale) -> list[Event]:
     """The events, with traits and remarks on places narrowed to what the tale says."""
     events = []
     for event, (start, end) in zip(tale.events, tale.spans, strict=True):
@@ -96,44 +97,49 @@ def pairs(tale: Tale, seed: int = 0) -> tuple[Pair, ...]:
     outcome. 1: another plot in the same setting. 0: another plot in another setting.
     """
     rng = Rng(seed, 19)
-    core = tuple(event for event in _as_told(tale) if event.kind not in _REMARKS)
-    roles = _at_home(tale)
-    changed, others = _with_one_change(core, roles, rng)
+    core = tuple(event for event in as_told(tale) if event.kind not in REMARKS)
+    roles = at_home(tale)
+    changed, others = with_one_change(core, roles, rng)
     outcome = _outcome(tale.events)
     seconds = (
         _other(mix(seed, 0), lambda s: s.plot != tale.plot and s.setting.name != tale.setting),
         _other(mix(seed, 1), lambda s: s.plot != tale.plot, (tale.setting,)),
         _other(mix(seed, 2), lambda s: s.plot == tale.plot and _outcome(s.events) == outcome),
-        _words(changed, others, tale.plot, mix(seed, 3)),
-        _words(core, roles, tale.plot, mix(seed, 4)),
+        in_words(changed, others, tale.plot, mix(seed, 3)),
+        in_words(core, roles, tale.plot, mix(seed, 4)),
         retell(tale, mix(seed, 5)),
     )
     return tuple(Pair(tale.text, second, score) for score, second in enumerate(seconds))
 
 
-def endings(tale: Tale, seed: int = 0) -> Choice:
-    """Return the tale without its end, and four endings told of the same people."""
+def endings(tale: Tale, seed: int = 0, n_events: int | None = None) -> Choice:
+    """Return the tale without its end, and four endings told of the same people.
+
+    Args:
+        n_events: tell only so many events of each ending; None for all.
+    """
     rng = Rng(seed, 29)
-    cut = _first_closing(tale.events)
-    right = _ending(tale.events[cut:], tale.roles, tale, rng)
+    cut = first_closing(tale.events)
+    right = _ending(tale.events[cut:][:n_events], tale.roles, tale, rng)
     wrong: list[str] = []
     plots, at = {tale.plot}, 0
     while len(wrong) < 3:
         at += 1
         stage = simulate(mix(seed, 31), at)
-        end = _first_closing(stage.events)
+        end = first_closing(stage.events)
         alike = stage.animals == bool(tale.cast["a"].species)
         if alike and stage.plot not in plots and stage.events[end].kind not in _LOOSE:
             plots.add(stage.plot)
             known = _known(stage.events[:end])
-            told = [Event(e.kind, {**known, **e.args}) for e in stage.events[end:]]
+            told = [Event(e.kind, {**known, **e.args}) for e in stage.events[end:][:n_events]]
             wrong.append(_ending(told, {**stage.roles, **tale.cast}, tale, rng))
     place = rng.below(4)
     options = (*wrong[:place], right, *wrong[place:])
     return Choice(tale.text[: tale.spans[cut][0]].rstrip(), options, place)
 
 
-def _first_closing(events: Any) -> int:
+def first_closing(events: Any) -> int:
+    """Which event is the first that settles how the tale ends."""
     return next(i for i, event in enumerate(events) if _closing(event))
 
 
@@ -149,7 +155,8 @@ def _known(events: Any) -> dict[str, Any]:
     return {role: value for event in events for role, value in event.args.items()}
 
 
-def _words(events: Any, roles: Any, plot: str, seed: int) -> str:
+def in_words(events: Any, roles: Any, plot: str, seed: int) -> str:
+    """The events in words, without a title; the seed chooses which words."""
     return tell(events, roles, plot, seed, title=False)[0]
 
 
@@ -158,21 +165,25 @@ def _ending(events: Any, roles: Any, tale: Tale, rng: Rng) -> str:
     teller = Teller(rng, roles)
     for person in tale.cast.values():
         teller.seen[person] = -9
-    return " ".join(teller.tell(event) for event in events if event.kind not in _REMARKS)
+    return " ".join(teller.tell(event) for event in events if event.kind not in REMARKS)
 
 
 def _other(seed: int, fits: Callable[[Stage], bool], settings: tuple[str, ...] = SETTINGS) -> str:
     for at in range(100_000):
         stage = simulate(seed, at, settings)
         if fits(stage):
-            return _words(stage.events, stage.roles, stage.plot, mix(seed, at))
+            return in_words(stage.events, stage.roles, stage.plot, mix(seed, at))
     raise AssertionError("no such tale among a hundred thousand")
 
 
-def _with_one_change(
+def with_one_change(
     events: tuple[Event, ...], roles: dict[str, Any], rng: Rng
 ) -> tuple[tuple[Event, ...], dict[str, Any]]:
-    """Put another thing, place or person in the stead of one, wherever it occurs."""
+    """Put another thing, place or person in the stead of one, wherever it occurs.
+
+    Returns:
+        The events and the roles with the change.
+    """
     # Food and home-made presents are no things of the table of objects: they stay.
     nouns = {row[0] for row in lexicon.OBJECTS}
     named = [value for role, value in _known(events).items() if role in "opqr"]
