@@ -79,7 +79,7 @@ def own(path: str | Path, form: str | None = None, seed: int = 0) -> Labelled:
     if n_used < FEWEST or not parts[0] or not parts[1]:
         raise ValueError(
             f"{path.name} has {n_used} rows that can be used, {len(parts[0])} in train and "
-            f"{len(parts[1])} in valid; it needs at least {FEWEST}, and some in both\n{said}".rstrip()
+            f"{len(parts[1])} in valid; it needs {FEWEST}, and some in both\n{said}".rstrip()
         )
     return Labelled(path.name, known, labels, *map(tuple, parts), said)
 

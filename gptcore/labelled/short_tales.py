@@ -110,7 +110,8 @@ def _similarity(indices: range, seed: int) -> Iterator[Row]:
 def _endings(indices: range, seed: int) -> Iterator[Row]:
     for index in indices:
         choice = short.short_endings(tale(seed, index), mix(seed, index))
-        yield {"text": choice.story, "choices": list(choice.options), "label": choice.answer}
+        if choice is not None:
+            yield {"text": choice.story, "choices": list(choice.options), "label": choice.answer}
 
 
 TASKS: dict[str, tuple[Form, tuple[str, ...], Callable[[range, int], Iterator[Row]]]] = {

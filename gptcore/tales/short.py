@@ -20,6 +20,7 @@ from gptcore.tales.rng import Rng, mix
 from gptcore.tales.stage import Stage
 from gptcore.tales.tasks import Label, Speaker
 from gptcore.tales.variants import (
+    LOOSE,
     REMARKS,
     Choice,
     as_told,
@@ -60,11 +61,18 @@ def last_words(tale: Tale, before: int | None = None, shortest: int = SHORTEST) 
     return tale.text[tale.spans[first][0] : stop]
 
 
-def short_endings(tale: Tale, seed: int = 0) -> Choice:
-    """The last events before the end, and four endings of one event each."""
+def short_endings(tale: Tale, seed: int = 0) -> Choice | None:
+    """The last events before the end, and four endings of one event each.
+
+    Returns:
+        None where the tale's own ending is so general that no other tale lends one like it; it
+        could be told from the others without the story.
+    """
+    cut = first_closing(tale.events)
+    if tale.events[cut].kind in LOOSE:
+        return None
     choice = endings(tale, seed, n_events=1)
-    story = last_words(tale, before=first_closing(tale.events))
-    return Choice(story, choice.options, choice.answer)
+    return Choice(last_words(tale, before=cut), choice.options, choice.answer)
 
 
 # ------------------------------------------------------------------ premise and claim

@@ -21,9 +21,9 @@ from gptcore.tales.world import Event, Person, Place, Thing
 
 REMARKS = frozenset(("detail", "weather", "trait", "echo", "night", "lookback", "shrug"))
 """Kinds of events that nothing else depends on."""
-# Endings so general that they would fit many another tale.
-_LOOSE = {"apologise", "learnrule", "praise", "forgive", "stern", "dry"}
-_LOOSE |= {"carryhome", "noonecomes", "saylate", "comfort", "tellnight"}
+LOOSE = {"apologise", "learnrule", "praise", "forgive", "stern", "dry"}
+LOOSE |= {"carryhome", "noonecomes", "saylate", "comfort", "tellnight"}
+"""Endings so general that they would fit many another tale."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def endings(tale: Tale, seed: int = 0, n_events: int | None = None) -> Choice:
         stage = simulate(mix(seed, 31), at)
         end = first_closing(stage.events)
         alike = stage.animals == bool(tale.cast["a"].species)
-        if alike and stage.plot not in plots and stage.events[end].kind not in _LOOSE:
+        if alike and stage.plot not in plots and stage.events[end].kind not in LOOSE:
             plots.add(stage.plot)
             known = _known(stage.events[:end])
             told = [Event(e.kind, {**known, **e.args}) for e in stage.events[end:][:n_events]]
@@ -163,8 +163,9 @@ def in_words(events: Any, roles: Any, plot: str, seed: int) -> str:
 def _ending(events: Any, roles: Any, tale: Tale, rng: Rng) -> str:
     """The events from there on, told of the tale's own people as if they had been introduced."""
     teller = Teller(rng, roles)
-    for person in tale.cast.values():
-        teller.seen[person] = -9
+    for role in "abc":
+        if role in roles:
+            teller.seen[roles[role]] = -9
     return " ".join(teller.tell(event) for event in events if event.kind not in REMARKS)
 
 
