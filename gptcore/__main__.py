@@ -21,7 +21,7 @@ from typing import Any
 
 import tyro
 
-from gptcore.commands import data, evaluate, generate, info, say, tales, train
+from gptcore.commands import data, evaluate, finetune, generate, info, say, tales, train
 from gptcore.config import PRESETS
 from gptcore.train.loop import Diverged
 
@@ -29,6 +29,7 @@ COMMANDS: dict[str, ModuleType] = {
     "tales": tales,
     "data": data,
     "train": train,
+    "finetune": finetune,
     "generate": generate,
     "evaluate": evaluate,
     "info": info,
@@ -48,8 +49,8 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         options = _parsed(name, rest)
         with _sigterm_like_ctrl_c():
-            if name == "train":  # its record names the command that made it
-                train.run(options, shlex.join(["gptcore", *args]))
+            if name in ("train", "finetune"):  # the record names the command that made it
+                COMMANDS[name].run(options, _without_resume(args))
             else:
                 COMMANDS[name].run(options)
         sys.stdout.flush()
@@ -62,6 +63,11 @@ def main(args: Sequence[str] | None = None) -> int:
         say(f"{name}: {' '.join(str(error).split())}")
         return 2
     return 0
+
+
+def _without_resume(args: list[str]) -> str:
+    """The command that begins a run: one that was killed is still the run that it began."""
+    return shlex.join(["gptcore", *(word for word in args if word != "--resume")])
 
 
 def _overview() -> str:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +28,23 @@ from torch import Tensor
 
 from gptcore import shipped, training_state, weights
 from gptcore.atomic import commit, recover
+from gptcore.classifier import Classifier, HeadConfig
 from gptcore.config import GPTConfig
 from gptcore.model import GPT
+from gptcore.tasks import PADDING
 from gptcore.training_state import load_training_state, save_training_state
 
 if TYPE_CHECKING:
     from gptcore.tokenizer import Tokenizer
 
-__all__ = ["load", "load_openai_npy", "load_training_state", "save", "save_training_state"]
+__all__ = [
+    "load",
+    "load_classifier",
+    "load_openai_npy",
+    "load_training_state",
+    "save",
+    "save_training_state",
+]
 
 MODEL_TYPES = {"openai-gpt": "post", "gpt2": "pre"}
 ARCHITECTURES = {"openai-gpt": "OpenAIGPTLMHeadModel", "gpt2": "GPT2LMHeadModel"}
@@ -45,12 +54,13 @@ TANH_GELU = {
     "openai-gpt": ("gelu",),
     "gpt2": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"),
 }
+SCORE = "score.weight"  # transformers' name for the head of a classifier
 OURS = ("norm", "pattern", "window", "summary")  # what transformers' config has no field for
 
 
 def save(
     folder: str | Path,
-    model: GPT,
+    model: GPT | Classifier,
     tokenizer: Tokenizer | None = None,
     *,
     training: dict[str, Any] | None = None,
@@ -60,7 +70,8 @@ def save(
 
     `norm="post"` becomes an `OpenAIGPTLMHeadModel`, `norm="pre"` a `GPT2LMHeadModel`. With a sparse
     attention pattern it is neither, and transformers would compute other logits: then the config
-    says `"model_type": "gptcore"`, which transformers' Auto classes refuse.
+    says `"model_type": "gptcore"`, which transformers' Auto classes refuse. A GPT with a head
+    becomes the class `ForSequenceClassification` of its kind; `load` gives its body alone.
 
     Args:
         folder: made if absent. Files that this call does not write stay as they are.
@@ -74,7 +85,7 @@ def save(
         ValueError: the tokenizer has more tokens than the model, a weight does not fit `dtype`, or
             both `dtype` and `training` are given.
     """
-    config = model.config
+    gpt, config = getattr(model, "gpt", model), model.config
     if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
         raise ValueError(
             f"tokenizer has {tokenizer.vocab_size} tokens, which must not exceed the model's "
@@ -85,8 +96,10 @@ def save(
             f"dtype={dtype} may round the weights, and resuming needs every bit: save a training "
             "state with dtype=None"
         )
-    tensors = _published_tensors(model, dtype)
-    described = _config_json(model, tokenizer, dtype or model.wte.weight.dtype)
+    tensors = _published_tensors(gpt, dtype)
+    described = _config_json(gpt, tokenizer, dtype or gpt.wte.weight.dtype)
+    if isinstance(model, Classifier):
+        _add_head(tensors, described, model)
     with commit(folder) as writing:
         save_file(tensors, writing / "model.safetensors", metadata={"format": "pt"})
         _write_json(writing / "config.json", described)
@@ -124,8 +137,48 @@ def load(
     recover(folder)
     config = _read_config(folder / "config.json")
     found = weights.ours(weights.open_folder(folder))
+    found.pop(SCORE, None)  # the body of a classifier is a GPT
     model = weights.build(config, found, where=folder, device=device, dtype=dtype)
     return model.eval(), _read_tokenizer(folder)
+
+
+def load_classifier(
+    source: str | Path, *, device: torch.device | str = "cpu"
+) -> tuple[Classifier, Tokenizer | None]:
+    """Read a fine-tuned network that `save` wrote: the body and its head.
+
+    Args:
+        source, device: as in `load`.
+
+    Returns:
+        The classifier in evaluation mode, and its tokenizer with the three new tokens.
+
+    Raises:
+        FileNotFoundError: as in `load`.
+        ValueError: as in `load`; or the folder holds a language model without a head.
+    """
+    folder = _find(source)
+    body, tokenizer = load(folder, device=device)
+    described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    found = weights.ours(weights.open_folder(folder)).get(SCORE)
+    if "head" not in described.get("gptcore", {}) or found is None:
+        raise ValueError(
+            f"{folder} holds a language model without a head of ours: fine-tune it first, or "
+            "read it with load"
+        )
+    try:
+        head = HeadConfig(**described["gptcore"]["head"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / 'config.json'}: gptcore.head: {error}") from error
+    classifier = Classifier(body, head)
+    if found.shape != tuple(classifier.score.weight.shape):
+        raise ValueError(
+            f"{found.file}: tensor {SCORE} has shape {found.shape}; "
+            f"expected {tuple(classifier.score.weight.shape)}"
+        )
+    with torch.no_grad():
+        classifier.score.weight.copy_(weights.read(found))
+    return classifier.eval(), tokenizer
 
 
 def load_openai_npy(folder: str | Path, *, n_head: int | None = None) -> GPT:
@@ -202,6 +255,22 @@ def _config_json(model: GPT, tokenizer: Tokenizer | None, dtype: torch.dtype) ->
         "dtype": str(dtype).removeprefix("torch."),
         "gptcore": {name: getattr(config, name) for name in OURS},
     }
+
+
+def _add_head(tensors: dict[str, Tensor], described: dict[str, Any], model: Classifier) -> None:
+    """What a head adds: its weights, and in config.json transformers' words and all of ours."""
+    head, first = model.head, next(iter(tensors.values()))
+    tensors[SCORE] = model.score.weight.detach().to("cpu", first.dtype)
+    n_labels = 1 if head.form == "choice" else head.n_out
+    names = head.labels or tuple(f"LABEL_{i}" for i in range(n_labels))
+    described["gptcore"]["head"] = asdict(head)
+    described["pad_token_id"] = PADDING
+    described["id2label"] = dict(enumerate(names)) if n_labels > 1 else {0: "LABEL_0"}
+    described["label2id"] = {name: i for i, name in described["id2label"].items()}
+    if described["model_type"] != "gptcore":
+        (language_model,) = described["architectures"]
+        classifier = language_model.replace("LMHeadModel", "ForSequenceClassification")
+        described["architectures"] = [classifier]
 
 
 def _tokenizer_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any]:

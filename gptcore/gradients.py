@@ -57,20 +57,25 @@ class _GELU(torch.autograd.Function):
         return grad * slope
 
 
-def tied_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def tied_cross_entropy(
+    x: Tensor, weight: Tensor, targets: Tensor, shares: Tensor | None = None
+) -> Tensor:
     """Sum of -log softmax(x Wᵀ)[target], never holding the logits of all positions.
 
     Args:
         x: (N, C), what the output matrix reads.
         weight: (V, C), the output matrix.
         targets: (N,) integers, -100 for positions that are not scored.
+        shares: (N,) how much each position counts; None counts each once.
 
     Returns:
         A scalar in fp32 or better, in nats. Its gradient can be asked for once.
     """
     if not torch.is_grad_enabled():  # a Function sees only that its inputs could have a gradient
         x, weight = x.detach(), weight.detach()
-    return _TiedCrossEntropy.apply(x, weight, targets)
+    if shares is None:
+        shares = torch.ones(len(targets), device=x.device)
+    return _TiedCrossEntropy.apply(x, weight, targets, shares)
 
 
 class _TiedCrossEntropy(torch.autograd.Function):
@@ -86,23 +91,25 @@ class _TiedCrossEntropy(torch.autograd.Function):
     SLICE = 2**21  # logits held at a time, if that is at least C positions
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:  # type: ignore
+    def forward(  # type: ignore
+        ctx, x: Tensor, weight: Tensor, targets: Tensor, shares: Tensor
+    ) -> Tensor:
         need_grad = any(ctx.needs_input_grad)
         total = x.new_zeros((), dtype=torch.promote_types(x.dtype, torch.float32))
         grad_x = torch.zeros_like(x) if need_grad else None
         grad_weight = torch.zeros_like(weight) if need_grad else None
         n = max(weight.shape[1], _TiedCrossEntropy.SLICE // weight.shape[0])
         for i in range(0, len(x), n):
-            part, target = x[i : i + n], targets[i : i + n]
+            part, target, share = x[i : i + n], targets[i : i + n], shares[i : i + n]
             logits = F.linear(part, weight)
             dtype = logits.dtype  # of the products: half under autocast
             log_p = F.log_softmax(logits, dim=-1, dtype=total.dtype)
             del logits
-            total += F.nll_loss(log_p, target, reduction="sum")
+            total += F.nll_loss(log_p, target, reduction="none") @ share.to(total.dtype)
             if need_grad:
                 grad = log_p.exp_()  # softmax minus one-hot is the gradient of the loss
                 grad[torch.arange(len(target), device=x.device), target.clamp(min=0)] -= 1
-                grad = grad.mul_((target != -100)[:, None]).to(dtype)
+                grad = grad.mul_((share * (target != -100))[:, None]).to(dtype)
                 grad_x[i : i + n] = grad @ weight.to(dtype)
                 _add_product(grad_weight, grad.t(), part.to(dtype))
         if need_grad:
@@ -110,10 +117,10 @@ class _TiedCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore
         _refuse_a_second_derivative()
         grad_x, grad_weight = ctx.saved_tensors
-        return grad_x.mul_(grad), grad_weight.mul_(grad), None
+        return grad_x.mul_(grad), grad_weight.mul_(grad), None, None
 
 
 def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:

@@ -204,6 +204,30 @@ class Tokenizer:
             splitter=self.splitter,
         )
 
+    def with_specials(self, names: Iterable[str]) -> Tokenizer:
+        """A tokenizer with more special tokens; new names get the next ids, known ones keep theirs.
+
+        Args:
+            names: such as "_start_". In a text they stay ordinary text unless they are allowed.
+
+        Raises:
+            ValueError: a name is a token of the vocabulary already.
+        """
+        specials = self.specials
+        for name in names:
+            if name in self._vocab:
+                raise ValueError(f"names has {name!r}, which is an ordinary token already")
+            specials.setdefault(name, len(self._vocab) + len(specials))
+        if specials == self._specials:
+            return self
+        return Tokenizer(
+            self._vocab,
+            self.merges,
+            kind=self.kind,
+            specials=specials,
+            splitter=self.splitter,
+        )
+
     # -------------------------------------------------------------- what it holds
 
     @property

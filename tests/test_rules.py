@@ -17,9 +17,10 @@ TOOLS = sorted([*(ROOT / "book").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
 
 # Lower layers know nothing of higher ones. A name stands for a module or a whole folder.
 LAYERS = (
-    "config attention gradients model sizes tokenizer tokenizer_files vocabulary words bpe".split(),
-    "tales datasets textfiles batches tasks".split(),
-    "optim decode generate evaluate checkpoint weights".split()
+    "config attention gradients model lstm sizes".split()
+    + "tokenizer tokenizer_files vocabulary words bpe".split(),
+    "tales datasets textfiles batches tasks labelled".split(),
+    "optim decode generate evaluate metrics classifier checkpoint weights".split()
     + "training_state atomic shipped parallel".split(),
     ["train"],
     ["show", "exercises"],

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -71,7 +71,9 @@ def run(options: Options, command: str) -> None:
         )
     try:
         with closing(pretrain(config, progress=not options.quiet)) as steps:  # saves, however left
-            _show(steps, options)
+            with progress_bar(options.run.steps, options.quiet) as advance:
+                for step in steps:
+                    advance(step)
     except KeyboardInterrupt:
         if has_run(options.out):
             say(f"stopped; {options.out} is saved. To go on, add --resume")
@@ -84,12 +86,16 @@ def run(options: Options, command: str) -> None:
     print(f'  gptcore generate {shlex.quote(str(options.out))} "Once upon a time"')
 
 
-def _show(steps: Iterator[Step], options: Options) -> None:
-    """Let the run go, with a bar on stderr: loss, tokens per second, time left."""
+@contextmanager
+def progress_bar(total: int, quiet: bool) -> Iterator[Callable[[Step], None]]:
+    """A bar on stderr: loss, tokens per second, time left. Hand it each record as it comes."""
     wait = 0.1 if sys.stderr.isatty() else 10.0  # seconds; a log file needs fewer lines
-    steps_in_all, speed, held_out = options.run.steps, None, ""
-    with tqdm(total=steps_in_all, disable=options.quiet, unit=" steps", mininterval=wait) as bar:
-        for step in steps:
+    speed: float | None = None
+    held_out = ""
+    with tqdm(total=total, disable=quiet, unit=" steps", mininterval=wait) as bar:
+
+        def advance(step: Step) -> None:
+            nonlocal speed, held_out
             if bar.n == 0 and step.step > 1:  # resumed
                 bar.initial = bar.n = bar.last_print_n = step.step - 1
             speed = step.tokens_per_s if speed is None else 0.9 * speed + 0.1 * step.tokens_per_s
@@ -99,3 +105,5 @@ def _show(steps: Iterator[Step], options: Options) -> None:
                 f"loss {step.loss:.4f}{held_out}, {speed:,.0f} tokens/s", refresh=False
             )
             bar.update()
+
+        yield advance

@@ -34,7 +34,9 @@ from torch import Tensor, nn
 from gptcore import checkpoint
 from gptcore.atomic import recover
 from gptcore.batches import Batches
+from gptcore.classifier import Classifier
 from gptcore.optim import OptimConfig, lr_at, make_optimizer
+from gptcore.tasks import TaskBatches
 from gptcore.train.guards import Deferred, SeededRandom
 from gptcore.training_state import SCALARS
 
@@ -73,7 +75,7 @@ class Diverged(ArithmeticError):
 
 def fit(
     model: nn.Module,
-    batches: Batches,
+    batches: Batches | TaskBatches,
     optim: OptimConfig,
     steps: int,
     *,
@@ -94,7 +96,7 @@ def fit(
 
     Args:
         model: trained in place, on the device it is on, its weights in fp32.
-        batches: an iterator of (ids, targets), see `Batches`.
+        batches: an iterator of tuples that `loss_fn` takes apart: see `Batches`, `TaskBatches`.
         optim: how weights move; `warmup` must be less than `steps`.
         steps: updates in the whole run, those before a resume included.
         loss_fn: (model, batch) -> mean over the targets that are not -100; None: `model.loss`.
@@ -173,7 +175,7 @@ class _Run:
     def __init__(
         self,
         model: Any,
-        batches: Batches,
+        batches: Batches | TaskBatches,
         optim: OptimConfig,
         steps: int,
         loss_fn: LossFn | None,
@@ -335,7 +337,9 @@ class _Run:
             raise ValueError(
                 f"{self.folder} holds a run at step {state['step']}, past steps={self.steps}"
             )
-        saved, _ = checkpoint.load(self.folder, device=self.device)
+        with_head = isinstance(self.model, Classifier)
+        load = checkpoint.load_classifier if with_head else checkpoint.load
+        saved, _ = load(self.folder, device=self.device)
         self.model.load_state_dict(saved.state_dict())
         self.optimizer.load_state_dict(state["optimizer"])
         self.batches.load_state_dict(state["batches"])

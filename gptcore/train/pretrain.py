@@ -27,12 +27,14 @@ from typing import Any
 import torch
 
 from gptcore.batches import Batches
+from gptcore.checkpoint import save
 from gptcore.config import PRESETS, GPTConfig
 from gptcore.evaluate import evaluate, ngram_baselines
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig
 from gptcore.train.corpus import Corpus, DataConfig, prepare
-from gptcore.train.loop import Precision, Step, fit, has_run
+from gptcore.train.folders import check_folder, choose_device
+from gptcore.train.loop import Precision, Step, fit
 from gptcore.train.record import Metrics, curve, hardware, read_metrics, write_json
 
 BASELINE_TOKENS = 10_000_000
@@ -56,6 +58,9 @@ class RunConfig:
     """On so many held-out tokens while training; at the end on all of them."""
     save_every: int = 100
     """Save a checkpoint every so many updates; 0: only at the end."""
+    keep_every: int = 0
+    """Keep the model as it is after every so many updates, in OUT/at/UPDATE, half precision;
+    0: keep none."""
     precision: Precision = "auto"
     """Arithmetic. auto: fp32 on a CPU; on a GPU bf16 where the hardware has it, else fp16."""
     compile: bool = False
@@ -65,7 +70,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         rules = {"steps": 1, "batch_size": 1, "accumulate": 1, "eval_tokens": 2}
-        for name, least in {**rules, "seed": 0, "eval_every": 0, "save_every": 0}.items():
+        zero = ("seed", "eval_every", "save_every", "keep_every")
+        for name, least in {**rules, **dict.fromkeys(zero, 0)}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
 
@@ -114,8 +120,8 @@ def pretrain(config: PretrainConfig, *, progress: bool = False) -> Iterator[Step
         ValueError: a setting breaks its rule, or differs from that of the run to resume.
     """
     out, run = config.out, config.run
-    resuming = _check_folder(out, config.resume)
-    device = _device(run.device)
+    resuming = check_folder(out, config.resume)
+    device = choose_device(run.device)
     corpus = prepare(config.data, config.model.vocab_size, out / "data", progress=progress)
     shape = replace(config.model, vocab_size=corpus.tokenizer.vocab_size)
     with torch.random.fork_rng():  # the caller's random numbers stay as they are
@@ -149,6 +155,9 @@ def _record(
     with closing(steps), closing(metrics):  # type: ignore[type-var]
         for step in steps:
             metrics.write(step)
+            if config.run.keep_every and step.step % config.run.keep_every == 0:
+                at = config.out / "at" / f"{step.step:06d}"
+                save(at, model, corpus.tokenizer, dtype=torch.float16)
             yield step
     described = describe(config, corpus, model, read_metrics(metrics.path))
     write_json(config.out / "run.json", described)
@@ -191,30 +200,3 @@ def describe(
         "baselines_nats_per_token": {k: round(v, 4) for k, v in baselines.items()},
         "curve": curve(records),
     }
-
-
-def _check_folder(out: Path, resume: bool) -> bool:
-    """Whether `out` holds a run to resume; refuses to write over a run or a model."""
-    if has_run(out):
-        if not resume:
-            raise FileExistsError(
-                f"out={str(out)!r} already holds a run: resume it, or train into another folder"
-            )
-        return True
-    if (out / "config.json").exists():
-        raise FileExistsError(
-            f"out={str(out)!r} holds a model that no run here has made: train into another folder"
-        )
-    return False
-
-
-def _device(name: str) -> torch.device:
-    """The device of that name, if this machine has it."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device={name!r} cannot be used here: {reason}") from error
-    return torch.device(name)
