@@ -17,7 +17,7 @@ Source: GPT-1 §3.2, equations 3 to 5, and §3.3; its released code (`model` in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -27,7 +27,8 @@ from torch.nn import functional as F
 
 from gptcore.gradients import tied_cross_entropy
 from gptcore.model import GPT
-from gptcore.tasks import Example, Form, collate
+from gptcore.tasks import Example, Form, collate, encode, with_marks
+from gptcore.tokenizer import Tokenizer
 
 Place = Literal["extract", "start", "mean"]
 Trained = Literal["all", "head", "head+marks"]
@@ -63,7 +64,7 @@ class HeadConfig:
             value = getattr(self, name)
             if value not in get_args(kinds):
                 raise ValueError(f"{name}={value!r} must be one of {', '.join(get_args(kinds))}")
-        least = 2 if self.form == "choice" else 1
+        least = 1 if self.form == "similarity" else 2
         if self.n_out < least:
             raise ValueError(f"n_out={self.n_out} must be at least {least} for form={self.form!r}")
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -90,8 +91,12 @@ class Classifier(nn.Module):
         super().__init__()
         self.gpt, self.head = gpt, head
         n_out = 1 if head.form == "choice" else head.n_out
-        self.score = nn.Linear(gpt.config.d_model, n_out, bias=False, device=gpt.wte.weight.device)
+        like = gpt.wte.weight
+        self.score = nn.Linear(
+            gpt.config.d_model, n_out, bias=False, device=like.device, dtype=like.dtype
+        )
         nn.init.normal_(self.score.weight, std=0.02)
+        self._hook: Any = None
 
     @property
     def config(self) -> Any:
@@ -148,6 +153,10 @@ class Classifier(nn.Module):
     def predict(self, examples: Sequence[Example], batch_size: int = 32) -> Tensor:
         """The head's answers for any number of examples, in their order, without dropout.
 
+        For similarity the two rows of an example are read in an order of their own. So an answer
+        stays the same to the last bit when the texts are swapped, though a matrix product may
+        round a row differently in another place of its batch.
+
         Returns:
             (n, n_out) in float32 on the CPU.
         """
@@ -155,15 +164,15 @@ class Classifier(nn.Module):
         self.eval()
         # Rows of like length side by side: little padding.
         order = sorted(range(len(examples)), key=lambda i: max(map(len, examples[i].rows)))
-        answers: list[Tensor] = [torch.empty(0)] * len(examples)
+        answers = torch.empty(len(examples), self.head.n_out)
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            batch = collate([examples[i] for i in chosen])
-            found = self(batch.ids.to(self.device), batch.at.to(self.device)).float().cpu()
-            for i, answer in zip(chosen, found, strict=True):
-                answers[i] = answer
+            batch = collate([self._settled(examples[i]) for i in chosen])
+            answers[chosen] = (
+                self(batch.ids.to(self.device), batch.at.to(self.device)).float().cpu()
+            )
         self.train(was_training)
-        return torch.stack(answers)
+        return answers
 
     def train_only(self, what: Trained) -> None:
         """Choose which parameters are trained.
@@ -174,9 +183,18 @@ class Classifier(nn.Module):
         """
         if what not in get_args(Trained):
             raise ValueError(f"what={what!r} must be one of {', '.join(get_args(Trained))}")
+        if self._hook is not None:  # of an earlier call
+            self._hook.remove()
+            self._hook = None
         self.gpt.requires_grad_(what == "all")
         if what == "head+marks":
-            self.gpt.wte.weight.requires_grad_(True).register_hook(_only_marks)
+            self._hook = self.gpt.wte.weight.requires_grad_(True).register_hook(_only_marks)
+
+    def _settled(self, example: Example) -> Example:
+        """The example with its rows in an order that does not depend on which text is the first."""
+        if self.head.form != "similarity":
+            return example
+        return Example(tuple(sorted(example.rows)), example.label)
 
     def _answer(self, hidden: Tensor, at: Tensor) -> Tensor:
         state = self._read(hidden, at)  # (B R, C)
@@ -199,6 +217,35 @@ def _only_marks(grad: Tensor) -> Tensor:
     only = torch.zeros_like(grad)
     only[-N_MARKS:] = grad[-N_MARKS:]
     return only
+
+
+def classify(
+    classifier: Classifier, tokenizer: Tokenizer, rows: Iterable[Mapping[str, Any]]
+) -> list[Any]:
+    """What a fine-tuned classifier says about texts without labels.
+
+    Args:
+        classifier, tokenizer: as `checkpoint.load_classifier` returns them.
+        rows: dicts with `text`, and `text_b` or `choices` as the task has them.
+
+    Returns:
+        For each row the name of the class (its number where classes have no names), the index of
+        the choice, or the score.
+
+    Raises:
+        KeyError, ValueError: as in `tasks.encode`.
+    """
+    head, n_ctx = classifier.head, classifier.config.n_ctx
+    tokenizer, marks = with_marks(tokenizer)
+    unlabelled = [{**row, "label": 0} for row in rows]
+    examples = encode(unlabelled, head.form, tokenizer, marks, n_ctx, head.part)
+    if not examples:
+        return []
+    answers = classifier.predict(examples)
+    if head.n_out == 1:
+        return answers[:, 0].tolist()
+    best = answers.argmax(1).tolist()
+    return [head.labels[i] for i in best] if head.labels else best
 
 
 def body(

@@ -20,7 +20,7 @@ LAYERS = (
     "config attention gradients model lstm sizes".split()
     + "tokenizer tokenizer_files vocabulary words bpe".split(),
     "tales datasets textfiles batches tasks labelled".split(),
-    "optim decode generate evaluate metrics classifier checkpoint weights".split()
+    "optim decode generate evaluate zeroshot metrics classifier checkpoint weights".split()
     + "training_state atomic shipped parallel".split(),
     ["train"],
     ["show", "exercises"],
