@@ -89,7 +89,7 @@ def own(path: str | Path, form: str | None = None, seed: int = 0) -> Labelled:
 
 def _form(rows: list[tuple[int, Cells]], form: str | None, report: Report) -> Form:
     """The form asked for, if the columns allow it, or the one that they suggest."""
-    names = {name for _, cells in rows for name in cells}
+    names = list(dict.fromkeys(name for _, cells in rows for name in cells))
     options = sorted(int(fit[1]) for name in names if (fit := _OPTION.fullmatch(name)))
     if options and options != list(range(len(options))):
         raise ValueError(
@@ -240,7 +240,7 @@ def _parts(read: Sequence[_Read], seed: int, report: Report) -> list[list[Row]]:
     """Train, valid and test, as the file says or at random."""
     if not any(one.part for one in read):
         return parted([one.row for one in read], SHARES, seed)
-    held = {texts(one.row): one.part for one in read if one.part != "train"}
+    held = {texts(one.row): part for part in ("valid", "test") for one in read if one.part == part}
     tested = {texts(one.row) for one in read if one.part == "test"}
     parts: dict[str, list[Row]] = {"train": [], "valid": [], "test": []}
     for line, part, row in read:

@@ -151,7 +151,7 @@ def _why(error: Exception) -> str:
 
 
 def _table(content: str, report: Report) -> list[tuple[int, Cells]]:
-    lines = content.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = content.replace("\r\n", "\n").split("\n" if "\n" in content else "\r")
     start = next(at for at, line in enumerate(lines) if line.strip())
     delimiter, head, at = _header(lines, start)
     _check_columns(head, report, "columns")

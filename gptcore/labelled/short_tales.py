@@ -67,7 +67,7 @@ def _moods(indices: range, seed: int) -> Iterator[Row]:
         if all(waiting.values()):
             chosen = [(mood, waiting[mood].popleft()) for mood in MOODS]
             for mood, at in Rng(seed, index, 3).some(chosen, len(chosen)):
-                yield {"text": short.last_words(tale(seed, at)), "label": MOODS.index(mood)}
+                yield {"text": short.last_feeling(tale(seed, at)), "label": MOODS.index(mood)}
 
 
 def _entailment(indices: range, seed: int) -> Iterator[Row]:

@@ -32,8 +32,9 @@ from gptcore.tales.variants import (
 )
 from gptcore.tales.world import Event, Person, Place, Thing
 
-SHORTEST, LONGEST = 200, 400
-"""Characters of a text, about 57 and 114 tokens."""
+SHORTEST, LONGEST = 200, 380
+"""Characters of a text, about 57 and 109 tokens; never more than the 126 that GPT-1's code leaves
+to each of two texts in a context of 256."""
 # What a premise leaves out: no claim depends on it.
 _ASIDE = frozenset((*REMARKS, "open", "feel"))
 CLAIMS = tuple(row for row in lexicon.CLAIMS if row[2] and row[3])
@@ -43,22 +44,27 @@ CLAIMS = tuple(row for row in lexicon.CLAIMS if row[2] and row[3])
 # ------------------------------------------------------------------ one text
 
 
-def last_words(tale: Tale, before: int | None = None, shortest: int = SHORTEST) -> str:
-    """The end of a tale, from where an event begins.
+def last_words(tale: Tale, stop: int, shortest: int = SHORTEST) -> str:
+    """The last events before one of them.
 
     Args:
-        before: stop before this event; None for the end of the tale. The last feeling is told
-            within the `shortest` characters, or the text begins with it.
+        stop: the event before which the text ends.
         shortest: at least so many characters, if the tale has them.
     """
-    n = len(tale.events) if before is None else before
-    first = n - 1
-    if before is None:
-        first = max(i for i, event in enumerate(tale.events) if event.kind == "feel")
-    stop = tale.spans[n - 1][1]
-    while first > 0 and stop - tale.spans[first][0] < shortest:
+    first, end = stop - 1, tale.spans[stop - 1][1]
+    while first > 0 and end - tale.spans[first][0] < shortest:
         first -= 1
-    return tale.text[tale.spans[first][0] : stop]
+    return tale.text[tale.spans[first][0] : end]
+
+
+def last_feeling(tale: Tale, shortest: int = 150) -> str:
+    """The last events up to the hero's last feeling, which ends the text.
+
+    What follows in a tale, such as nightfall, is left out: a network that reads at the end of the
+    text needs far more examples to look back over it.
+    """
+    stop = max(i for i, event in enumerate(tale.events, 1) if event.kind == "feel")
+    return last_words(tale, stop, shortest)
 
 
 def short_endings(tale: Tale, seed: int = 0) -> Choice | None:
@@ -72,7 +78,7 @@ def short_endings(tale: Tale, seed: int = 0) -> Choice | None:
     if tale.events[cut].kind in LOOSE:
         return None
     choice = endings(tale, seed, n_events=1)
-    return Choice(last_words(tale, before=cut), choice.options, choice.answer)
+    return Choice(last_words(tale, cut), choice.options, choice.answer)
 
 
 # ------------------------------------------------------------------ premise and claim
@@ -172,8 +178,14 @@ def beginnings(tale: Tale, score: int, seed: int = 0) -> tuple[str, str] | None:
     setting. 0: another plot in another setting.
 
     Returns:
-        None where this tale does not begin with its hero and a remark, or has nothing to change.
+        None where this tale does not begin with its hero and a remark, has nothing to change, or
+        takes more than `LONGEST` characters.
     """
+    both = _begun(tale, score, seed)
+    return None if both is None or max(map(len, both)) > LONGEST else both
+
+
+def _begun(tale: Tale, score: int, seed: int) -> tuple[str, str] | None:
     n = _n_first(tale.spans)
     told = as_told(tale)[:n]
     kinds = [event.kind for event in told]
