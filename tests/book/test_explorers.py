@@ -231,6 +231,43 @@ def test_hard_and_long_texts_are_text(browser: Browser, home: str, explorer) -> 
 
 
 @pytest.mark.parametrize("home", ["file"], indirect=True)
+def test_256_tokens_answer_in_50_milliseconds(browser: Browser, home: str) -> None:
+    """Processor time of the page's own thread per token, head and number, the best of 4."""
+    context = browser.new_context(viewport=DESK)
+    page = watch(context, home).open("page.html")
+    page.select_option(".choice select", label="long")
+    after(page)
+    assert page.locator(".token").count() == 256
+    tools = context.new_cdp_session(page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent() -> float:
+        metrics = tools.send("Performance.getMetrics")["metrics"]
+        return 1000 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
+
+    tell = """([place, key]) => document.querySelector(place).dispatchEvent(
+      new KeyboardEvent("keydown", { key, bubbles: true }))"""
+    choose = """([place, value]) => { const select = document.querySelector(place);
+      select.value = value; select.dispatchEvent(new Event("change")); }"""
+    dos = {
+        "token": (tell, ".tokens", ["ArrowLeft", "ArrowRight"]),
+        "row": (tell, ".matrix", ["ArrowUp", "ArrowDown"]),
+        "head": (tell, ".tokens", ["]", "["]),
+        "number": (choose, ".all select", ["first", "distance"]),
+    }
+    for name, (act, place, values) in dos.items():
+        times = []
+        for value in values * 2:
+            seen, before = page.inner_text(".gpt-explorer"), spent()
+            page.evaluate(act, [place, value])
+            after(page)
+            times.append(spent() - before)
+            assert page.inner_text(".gpt-explorer") != seen, f"{name}: {value} changes nothing"
+        assert 0 < min(times) <= 50, f"{name}: {times} ms"
+    context.close()
+
+
+@pytest.mark.parametrize("home", ["file"], indirect=True)
 def test_without_javascript_there_is_the_text(browser: Browser, home: str, explorer) -> None:
     """The text alternative stands where the explorer would be."""
     context = browser.new_context(viewport=DESK, java_script_enabled=False)

@@ -1,6 +1,7 @@
 """The built book as files: nothing from elsewhere, nothing twice, no link into the void."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,7 @@ from offline import FONT_PRELOAD, external_loads
 
 HTML = BUILD / "html"
 ADDRESS = re.compile(r"""<(?:a|link|script|img)\b[^>]*?\b(?:href|src)=["']([^"']+)["']""")
+LOADED = re.compile(r"""<(?:link|script|img)\b[^>]*?\b(?:href|src)=["']([^"']+)["']""")
 ANCHOR = re.compile(r"""\b(?:id|name)=["']([^"']+)["']""")
 
 
@@ -67,6 +69,45 @@ def test_dead_links_are_noticed(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(text)
     assert dead_links(page, text) == ["gone.html", "other.html#gone", "#gone"]
+
+
+def own_weights(texts: dict[Path, str]) -> dict[str, int]:
+    """Bytes of each page and of what it alone loads; what two pages load is shared.
+
+    Args:
+        texts: page -> its HTML.
+
+    Returns:
+        Name of the page -> bytes, before any compression on the way.
+    """
+    loads = {}
+    for page, text in texts.items():
+        paths = (unquote(urlsplit(found).path) for found in LOADED.findall(text))
+        files = {(page.parent / path).resolve() for path in paths if path}
+        loads[page] = {file for file in files if file.is_file()}
+    times = Counter(file for files in loads.values() for file in files)
+    return {
+        page.name: page.stat().st_size + sum(f.stat().st_size for f in files if times[f] == 1)
+        for page, files in loads.items()
+    }
+
+
+def test_no_page_weighs_more_than_1_5_megabytes_beyond_what_the_book_shares() -> None:
+    """Figures, vocabularies and attention weights travel within the page that shows them."""
+    heavy = {name: size for name, size in own_weights(pages()).items() if size > 1.5e6}
+    assert heavy == {}
+
+
+def test_weights_count_what_one_page_alone_loads(tmp_path: Path) -> None:
+    """Worked example: 100 bytes are loaded by both pages, 7 by one; links are not loads."""
+    for name, size in {"both.js": 100, "one.png": 7, "notes.txt": 50}.items():
+        (tmp_path / name).write_bytes(b"x" * size)
+    both = '<script src="both.js?v=1"></script>'
+    texts = {"a.html": both + '<img alt="" src="one.png">', "b.html": f"{both}<a href=notes.txt>"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    found = own_weights({tmp_path / name: text for name, text in texts.items()})
+    assert found == {"a.html": len(texts["a.html"]) + 7, "b.html": len(texts["b.html"])}
 
 
 def test_one_plotly_and_a_light_book() -> None:
