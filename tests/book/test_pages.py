@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +23,12 @@ def pages() -> dict[Path, str]:
     return {path: text for path, text in found.items() if "_static" not in path.parts}
 
 
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    """The places in a page that an address can name; many links lead to one page."""
+    return frozenset(ANCHOR.findall(page.read_text("utf-8")))
+
+
 def dead_links(page: Path, text: str) -> list[str]:
     """List the local addresses in a page that lead nowhere, anchors included."""
     found = []
@@ -33,7 +40,7 @@ def dead_links(page: Path, text: str) -> list[str]:
         if not target.is_file():
             found.append(address)
         elif parts.fragment and target.suffix == ".html":
-            if parts.fragment not in ANCHOR.findall(target.read_text("utf-8")):
+            if parts.fragment not in anchors(target):
                 found.append(address)
     return found
 
