@@ -27,6 +27,7 @@ CHAPTERS = {
     3: "attention",
     4: "network",
     5: "pretraining",
+    6: "finetuning",
 }
 NOTHING_YET = (
     "Put your answer in place of the dots and run the cell again: it will tell you what works "
