@@ -82,8 +82,7 @@ def save(
         dtype: store the weights in this precision; None keeps theirs.
 
     Raises:
-        ValueError: the tokenizer has more tokens than the model, a weight does not fit `dtype`, or
-            both `dtype` and `training` are given.
+        ValueError: too many tokens, a weight that does not fit `dtype`, or `dtype` and `training`.
     """
     gpt, config = getattr(model, "gpt", model), model.config
     if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
@@ -170,7 +169,8 @@ def load_classifier(
         head = HeadConfig(**described["gptcore"]["head"])
     except (TypeError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: gptcore.head: {error}") from error
-    classifier = Classifier(body, head)
+    with torch.random.fork_rng():  # the caller's random numbers stay as they are
+        classifier = Classifier(body, head)
     if found.shape != tuple(classifier.score.weight.shape):
         raise ValueError(
             f"{found.file}: tensor {SCORE} has shape {found.shape}; "

@@ -238,9 +238,7 @@ def classify(
     head, n_ctx = classifier.head, classifier.config.n_ctx
     tokenizer, marks = with_marks(tokenizer)
     unlabelled = [{**row, "label": 0} for row in rows]
-    examples = encode(unlabelled, head.form, tokenizer, marks, n_ctx, head.part)
-    if not examples:
-        return []
+    examples = encode(unlabelled, head.form, tokenizer, marks, n_ctx, head.part, head.n_out)
     answers = classifier.predict(examples)
     if head.n_out == 1:
         return answers[:, 0].tolist()

@@ -34,7 +34,8 @@ def score(metric: Metric, answers: Tensor, labels: Sequence[int | float]) -> flo
         labels: n classes or scores.
 
     Raises:
-        ValueError: no such metric, no example, or numbers that differ.
+        ValueError: no such metric, no example, numbers that differ, classes where a correlation
+            is asked for, or a score where classes are needed.
     """
     from scipy import stats
     from sklearn import metrics as sk
@@ -45,17 +46,23 @@ def score(metric: Metric, answers: Tensor, labels: Sequence[int | float]) -> flo
         raise ValueError(f"{len(answers)} answers for {len(labels)} labels: as many, at least one")
     if metric in CORRELATIONS:
         if answers.shape[1] != 1:
-            raise ValueError(f"metric={metric!r} needs scores, and there are {answers.shape[1]}")
+            raise ValueError(
+                f"metric={metric!r} needs one score per example, and there are {answers.shape[1]} "
+                "classes"
+            )
         given, true = answers[:, 0].double().numpy(), np.asarray(labels, dtype=float)
         if np.ptp(given) == 0 or np.ptp(true) == 0:
             return 0.0
         correlate = stats.pearsonr if metric == "pearson" else stats.spearmanr
         return float(correlate(given, true).statistic)
+    if answers.shape[1] == 1:
+        raise ValueError(f"metric={metric!r} needs classes, and there is one score per example")
     given, true = answers.argmax(1).numpy(), np.asarray(labels, dtype=int)
     if metric == "accuracy":
         return float(sk.accuracy_score(true, given))
     if metric == "matthews":
-        return float(sk.matthews_corrcoef(true, given))
+        constant = np.ptp(given) == 0 or np.ptp(true) == 0
+        return 0.0 if constant else float(sk.matthews_corrcoef(true, given))
     average = "binary" if answers.shape[1] == 2 else "macro"
     return float(sk.f1_score(true, given, average=average, zero_division=0.0))
 
@@ -82,6 +89,6 @@ def interval(values: Sequence[float], level: float = 0.95, seed: int = 0) -> tup
         np.mean,
         confidence_level=level,
         method="percentile",
-        rng=np.random.default_rng(seed),
+        random_state=np.random.default_rng(seed),  # in every SciPy; "rng" came with 1.15
     ).confidence_interval
     return float(found.low), float(found.high)

@@ -144,6 +144,7 @@ def encode(
     marks: Marks,
     n_ctx: int,
     part: int | None = None,
+    n_out: int | None = None,
 ) -> list[Example]:
     """Labelled texts as examples.
 
@@ -153,21 +154,26 @@ def encode(
         tokenizer, marks: as `with_marks` returns them.
         n_ctx: the network's context, in tokens.
         part: see `entailment`.
+        n_out: what labels must fit: the number of classes or of choices, 1 for scores. None takes
+            the number of choices from the first example, and other labels as they are.
 
     Raises:
         KeyError: a row lacks a key.
-        ValueError: a text is empty, a label is no number, or an answer is none of the choices; the
+        ValueError: a text is empty, a label is no number, no class or none of the choices; the
             message names the example, counted from 0.
     """
     examples: list[Example] = []
     for i, row in enumerate(rows):
         try:
-            examples.append(Example(_rows(row, form, tokenizer, marks, n_ctx, part), _label(row)))
+            built = _rows(row, form, tokenizer, marks, n_ctx, part)
             if form == "choice":
-                _check_choice(row, len(examples[0].rows))
+                n_out = n_out or len(built)
+                if len(built) != n_out:
+                    raise ValueError(f"choices has {len(built)} and needs {n_out}, like all others")
+            examples.append(Example(built, _label(row["label"], n_out)))
         except KeyError as error:
             raise KeyError(f"example {i}: {error} is missing; it has {sorted(row)}") from None
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise ValueError(f"example {i}: {error}") from None
     return examples
 
@@ -180,32 +186,42 @@ def _rows(
     n_ctx: int,
     part: int | None,
 ) -> Rows:
-    text = tokenizer.encode(row["text"])
+    text = _ids("text", row["text"], tokenizer)
     if form == "classification":
         return classification(text, marks, n_ctx)
     if form == "choice":
-        return choice(text, tokenizer.encode_batch(row["choices"]), marks, n_ctx, part)
+        texts = row["choices"]
+        if not isinstance(texts, list | tuple):
+            raise ValueError(f"choices={texts!r} must be a list of texts")
+        options = [_ids(f"choices[{i}]", option, tokenizer) for i, option in enumerate(texts)]
+        return choice(text, options, marks, n_ctx, part)
     if form not in ("entailment", "similarity"):
         raise ValueError(f"form={form!r} must be classification, entailment, similarity or choice")
     layout = entailment if form == "entailment" else similarity
-    return layout(text, tokenizer.encode(row["text_b"]), marks, n_ctx, part)
+    return layout(text, _ids("text_b", row["text_b"], tokenizer), marks, n_ctx, part)
 
 
-def _label(row: Mapping[str, Any]) -> int | float:
-    label = row["label"]
+def _ids(name: str, text: Any, tokenizer: Tokenizer) -> list[int]:
+    if not isinstance(text, str):
+        raise ValueError(f"{name}={text!r} must be a text")
+    ids = tokenizer.encode(text)
+    if not ids:
+        raise ValueError(f"{name}={text!r} is empty: it has no tokens")
+    return ids
+
+
+def _label(label: Any, n_out: int | None) -> int | float:
+    """A class or an index as an int, a score as a float."""
     if isinstance(label, bool) or not isinstance(label, int | float | np.number):
-        raise ValueError(f"label={label!r} must be a number: a class, a score or an answer")
+        raise ValueError(f"label={label!r} must be a number: a class, a score or an index")
     if not math.isfinite(label):
         raise ValueError(f"label={label} must be finite")
-    return label
-
-
-def _check_choice(row: Mapping[str, Any], n_first: int) -> None:
-    n, label = len(row["choices"]), row["label"]
-    if n != n_first:
-        raise ValueError(f"choices has {n} where the first example has {n_first}: all need as many")
-    if label not in range(n):
-        raise ValueError(f"label={label} must be the index of a choice, 0 to {n - 1}")
+    if n_out is None or n_out == 1:
+        number = label.item() if isinstance(label, np.number) else label
+        return number if n_out is None else float(number)
+    if label not in range(n_out):
+        raise ValueError(f"label={label} must be one of 0 to {n_out - 1}")
+    return int(label)
 
 
 class Batch(NamedTuple):
@@ -225,13 +241,17 @@ def collate(examples: Sequence[Example], width: int | None = None) -> Batch:
     """Examples side by side, their rows padded to the longest, or to `width`.
 
     Raises:
-        ValueError: there is no example, or they have different numbers of rows.
+        ValueError: there is no example, they have different numbers of rows, or a row is longer
+            than `width`.
     """
     if not examples or len({len(example.rows) for example in examples}) > 1:
         counts = sorted({len(example.rows) for example in examples})
         raise ValueError(f"a batch needs examples with the same number of rows, got {counts}")
     rows = [row for example in examples for row in example.rows]
-    ids = np.full((len(rows), width or max(map(len, rows))), PADDING, dtype=np.int64)
+    longest = max(map(len, rows))
+    if width is not None and width < longest:
+        raise ValueError(f"width={width} must be at least {longest}, the length of a row")
+    ids = np.full((len(rows), width or longest), PADDING, dtype=np.int64)
     targets = np.full_like(ids, NOT_SCORED)
     for i, row in enumerate(rows):
         ids[i, : len(row)] = row

@@ -61,6 +61,27 @@ def test_loss_and_its_gradients_equal_plain_cross_entropy(chunk, monkeypatch):
         torch.testing.assert_close(g, e, atol=1e-10, rtol=0)
 
 
+@pytest.mark.parametrize("chunk", [2**21, 500])
+def test_positions_count_as_much_as_their_shares(chunk, monkeypatch):
+    """Value and gradients are those of a plain weighted sum; unscored positions count nothing."""
+    monkeypatch.setattr(_TiedCrossEntropy, "SLICE", chunk)
+    x, weight = random(48, 32).requires_grad_(), random(96, 32, seed=1).requires_grad_()
+    targets, shares = torch.arange(48) * 7 % 96, random(48, seed=2).abs()
+    targets[[0, 3, 40, 47]] = -100
+    shares[5] = 0
+    loss = tied_cross_entropy(x, weight, targets, shares)
+    each = F.cross_entropy(x @ weight.T, targets, reduction="none")
+    plain = (each * shares).sum()
+    torch.testing.assert_close(loss, plain, atol=1e-10, rtol=0)
+    assert (loss - each.sum()).abs() > 1  # positive control: shares do count
+    for g, e in zip(
+        torch.autograd.grad(loss, (x, weight)),
+        torch.autograd.grad(plain, (x, weight)),
+        strict=True,
+    ):
+        torch.testing.assert_close(g, e, atol=1e-10, rtol=0)
+
+
 def test_loss_in_half_precision_is_close_and_its_gradient_is_fp32(monkeypatch):
     """bf16 keeps 8 bits: products are off by up to 2**-8 of their size."""
     monkeypatch.setattr(_TiedCrossEntropy, "SLICE", 500)

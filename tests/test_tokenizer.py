@@ -229,6 +229,34 @@ def test_a_special_is_any_text_not_a_spelling_of_bytes() -> None:
     assert tokenizer.decode([256]) == "[é Ġ]"
 
 
+def test_more_specials_get_the_next_ids(byte: Tokenizer, word: Tokenizer, tmp_path: Path) -> None:
+    """Known ones keep theirs, the old tokenizer stays, and all else is encoded as before."""
+    names = ["_start_", "_end_"]
+    for tokenizer in (byte, word):
+        n, more = tokenizer.vocab_size, tokenizer.with_specials(iter(names))
+        assert more.specials == {**tokenizer.specials, "_start_": n, "_end_": n + 1}
+        assert more.vocab_size == n + 2 == tokenizer.vocab_size + 2
+        assert (more.kind, more.splitter, more.eot) == (byte.kind, byte.splitter, byte.eot) or (
+            more.kind,
+            more.splitter,
+            more.eot,
+        ) == (word.kind, word.splitter, word.eot)
+        assert more.encode("sea_start_ shells") == tokenizer.encode("sea_start_ shells")
+        sea = tokenizer.encode("sea")
+        assert more.encode("sea_end_", allow_special=True) == [*sea, n + 1]
+        assert more.fingerprint != tokenizer.fingerprint
+        assert more.with_specials(["_end_"]) is more
+        again = more.with_specials(["_end_", "_x_", "_start_"])
+        assert again.specials == {**more.specials, "_x_": n + 2}
+        more.save(tmp_path)
+        assert Tokenizer.load(tmp_path) == more
+
+
+def test_a_special_that_is_a_word_already_is_refused(byte: Tokenizer) -> None:
+    with pytest.raises(ValueError, match="names has 'a', which is an ordinary token already"):
+        byte.with_specials(["_start_", "a"])
+
+
 # ------------------------------------------------------------------ an object that never changes
 
 

@@ -33,6 +33,7 @@ from torch.nn import functional as F
 from gptcore import checkpoint
 from gptcore.classifier import Classifier, HeadConfig, Place, Trained, body
 from gptcore.labelled import Labelled
+from gptcore.labelled.shape import PARTS
 from gptcore.metrics import Metric, default_metric, score
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig
@@ -154,7 +155,8 @@ class Tuning:
         recipe: how to fine-tune.
 
     Raises:
-        ValueError: a text is empty, a label does not fit, or the training part is empty.
+        ValueError: a text is empty, a label does not fit, the training part is empty, or a body of
+            another kind has no room for the new tokens.
     """
 
     def __init__(
@@ -162,19 +164,20 @@ class Tuning:
     ) -> None:
         self.tokenizer, marks = with_marks(tokenizer)
         self.parts: dict[str, list[Example]] = {}
-        for name in ("train", "valid", "test"):
+        n_out = len(data.labels) or (None if data.form == "choice" else 1)
+        for name in PARTS:
             try:
                 rows, n_ctx = getattr(data, name), gpt.config.n_ctx
-                found = encode(rows, data.form, self.tokenizer, marks, n_ctx, recipe.part)
+                found = encode(rows, data.form, self.tokenizer, marks, n_ctx, recipe.part, n_out)
             except (KeyError, ValueError) as error:
                 raise ValueError(f"{data.name}, part {name}: {error.args[0]}") from error
+            if not found and name == "train":
+                raise ValueError(f"{data.name} has no training examples")
+            n_out = n_out or len(found[0].rows)  # of choices
             self.parts[name] = found
-        if not self.parts["train"]:
-            raise ValueError(f"{data.name} has no training examples")
-        n_options = len(self.parts["train"][0].rows) if data.form == "choice" else 1
         head = HeadConfig(
             form=data.form,
-            n_out=len(data.labels) or n_options,
+            n_out=n_out,
             labels=data.labels,
             part=recipe.part,
             aux=recipe.aux,
@@ -190,9 +193,14 @@ class Tuning:
         self.recipe = recipe
 
     def _body(self, gpt: Any, recipe: RecipeConfig) -> Any:
-        if not isinstance(gpt, GPT):
-            return gpt
         n_vocab, dropout = self.tokenizer.vocab_size, recipe.dropout
+        if not isinstance(gpt, GPT):
+            if gpt.config.vocab_size < n_vocab:
+                raise ValueError(
+                    f"gpt.config.vocab_size={gpt.config.vocab_size} must be at least {n_vocab}, to "
+                    "have room for the new tokens"
+                )
+            return gpt
         if recipe.scratch:
             shape = replace(gpt.config, vocab_size=n_vocab, dropout=dropout)
             return GPT(shape).to(gpt.device)
@@ -262,7 +270,13 @@ def finetune(config: FinetuneConfig, data: Labelled) -> Iterator[Step]:
         resume=config.resume,
         eval_fn=_Best(tuning, config, resuming),
         eval_every=every,
-        settings={"recipe": asdict(config.recipe)},
+        settings={
+            "recipe": asdict(config.recipe),
+            "pretrained": str(config.model),
+            "metric": config.metric,
+            "labels": data.labels,
+            "valid": TaskBatches(tuning.parts["valid"], 1).identity(),
+        },
     )
     return _record(
         config, data, tuning, steps, Metrics(config.out / "metrics.jsonl", keep=resuming)

@@ -103,6 +103,26 @@ def test_a_run_left_and_resumed_is_the_unbroken_run(tmp_path):
     assert [r["step"] for r in read_metrics(broken.out / "metrics.jsonl")] == list(range(1, 13))
 
 
+def test_models_on_the_way_are_kept(tmp_path):
+    """Every fifth of twelve updates, in half precision, with the tokenizer; and at no other."""
+    run, seen = config(tmp_path, keep_every=5), {}
+    for step in pretrain(run):
+        seen[step.step] = checkpoint.load(run.out)[0] if step.step in (6, 11) else None
+    assert sorted(path.name for path in (run.out / "at").iterdir()) == ["000005", "000010"]
+    for at in (5, 10):  # `save_every` is 5, too: what update 6 finds in the folder is update 5's
+        folder = run.out / "at" / f"00{at:04d}"
+        model, tokenizer = checkpoint.load(folder)
+        expected = {k: p.half().float() for k, p in seen[at + 1].state_dict().items()}
+        assert equal(model.state_dict(), expected)
+        assert tokenizer == checkpoint.load(run.out)[1]
+        assert json.loads((folder / "config.json").read_text())["dtype"] == "float16"
+    with pytest.raises(ValueError, match="keep_every=-1 must be at least 0"):
+        RunConfig(keep_every=-1)
+    (tmp_path / "b").mkdir()
+    list(pretrain(config(tmp_path / "b")))
+    assert not (tmp_path / "b" / "out" / "at").exists()
+
+
 def test_the_seed_decides_the_weights_and_not_the_callers_random_numbers(tmp_path):
     runs = {}
     for name, seed, past in (("a", 0, 1), ("b", 0, 2), ("c", 1, 1)):

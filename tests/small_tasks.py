@@ -1,0 +1,68 @@
+"""Labelled texts of a few letters, and small classifiers of them, which several test files use."""
+
+import torch
+from small_models import make
+
+from gptcore.classifier import Classifier, HeadConfig
+from gptcore.labelled import Labelled
+from gptcore.tasks import encode, with_marks
+from gptcore.tokenizer import Tokenizer
+
+# The 256 bytes in GPT-2's order, where "!" is 0, "a" is 64 and the space 220; the end of text; and
+# then start 257, delimiter 258, extract 259.
+LETTERS = Tokenizer.train("", 257)
+TOKENIZER, MARKS = with_marks(LETTERS)
+N_CTX = 24
+FORMS = ("classification", "entailment", "similarity", "choice")
+N_OUT = {"classification": 3, "entailment": 3, "similarity": 1, "choice": 3}
+ROWS = {
+    "classification": [
+        {"text": "a fox", "label": 2},
+        {"text": "no", "label": 0},
+        {"text": "the little bear sat down and wept", "label": 1},
+    ],
+    "entailment": [
+        {"text": "a fox ran", "text_b": "it ran", "label": 1},
+        {"text": "no", "text_b": "it is a long way home", "label": 0},
+        {"text": "the little bear", "text_b": "x", "label": 2},
+    ],
+    "similarity": [
+        {"text": "a fox ran", "text_b": "it ran", "label": 2.5},
+        {"text": "no", "text_b": "it is a long way home", "label": 0.0},
+        {"text": "the little bear", "text_b": "x", "label": -1.25},
+    ],
+    "choice": [
+        {"text": "a fox", "choices": ["ran", "sat still", "is"], "label": 1},
+        {"text": "the little bear", "choices": ["x", "went a long way", "slept"], "label": 0},
+    ],
+}
+
+
+def examples(form, rows=None, n_ctx=N_CTX, n_out=None):
+    """The rows of a form as examples."""
+    n_out = n_out or N_OUT[form]
+    return encode(rows or ROWS[form], form, TOKENIZER, MARKS, n_ctx, n_out=n_out)
+
+
+def classifier(form, norm="post", dtype=torch.float32, seed=0, **head):
+    """A classifier in evaluation mode whose every parameter is random, the head's included.
+
+    Its matrices are so large that the whole text decides what stands at the extract token.
+    """
+    body = make(norm, seed, vocab_size=260, n_ctx=N_CTX).to(dtype)
+    model = Classifier(body, HeadConfig(form, N_OUT[form], **head)).eval()
+    generator = torch.Generator().manual_seed(seed + 100)
+    with torch.no_grad():
+        for name, p in body.named_parameters():
+            p.mul_(3 if p.dim() > 1 and name.startswith("h.") else 1)
+        weight = model.score.weight
+        weight.copy_(torch.randn(weight.shape, generator=generator))
+    return model
+
+
+def by_letter(n=24, name="letters", held_out="same"):
+    """Texts whose first letter decides the class; held-out ones may be labelled the other way."""
+    texts = ["ab"[i % 2] + chr(99 + i % 20) + "xy"[i % 3 > 0] for i in range(n)]
+    rows = [{"text": text, "label": i % 2} for i, text in enumerate(texts)]
+    other = [{**row, "label": row["label"] ^ (held_out == "other way")} for row in rows[: n // 2]]
+    return Labelled(name, "classification", ("a", "b"), tuple(rows), tuple(other), tuple(rows[:6]))
