@@ -101,7 +101,7 @@ def test_texts_fit_the_shipped_model(data):
         assert np.percentile(lengths, 95) <= 120
 
 
-def bag_of_words(rows, read, n_labels, vocabulary):
+def bag_of_words(rows, read, vocabulary):
     found = np.zeros((len(rows), len(vocabulary)))
     for i, row in enumerate(rows):
         for word in re.findall(r"[a-z']+", read(row).lower()):
@@ -114,12 +114,12 @@ def linear_accuracy(train, test, read, n_labels):
     """Test accuracy of softmax regression on the words of `read(row)`."""
     said = sorted({w for row in train for w in re.findall(r"[a-z']+", read(row).lower())})
     vocabulary = {word: i for i, word in enumerate(said)}
-    x, y = bag_of_words(train, read, n_labels, vocabulary), np.array([r["label"] for r in train])
+    x, y = bag_of_words(train, read, vocabulary), np.array([r["label"] for r in train])
     weights, hot = np.zeros((len(vocabulary), n_labels)), np.eye(n_labels)[y]
     for _ in range(150):
         scores = np.exp(x @ weights)
         weights -= 10 * (x.T @ (scores / scores.sum(1, keepdims=True) - hot) / len(y))
-    guess = (bag_of_words(test, read, n_labels, vocabulary) @ weights).argmax(1)
+    guess = (bag_of_words(test, read, vocabulary) @ weights).argmax(1)
     return (guess == np.array([row["label"] for row in test])).mean()
 
 
