@@ -28,6 +28,7 @@ CHAPTERS = {
     4: "network",
     5: "pretraining",
     6: "finetuning",
+    7: "transfer",
 }
 NOTHING_YET = (
     "Put your answer in place of the dots and run the cell again: it will tell you what works "

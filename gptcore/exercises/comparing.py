@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import islice
 from numbers import Integral, Real
 from typing import Any
@@ -77,6 +77,14 @@ def describe(value: Any) -> str:
     else:
         text = _written(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST].rstrip()} …"
+
+
+def in_order(names: Any, order: Iterable[str]) -> Any:
+    """Names as a list in their order, whatever collection they came in; anything else as it is."""
+    order = list(order)
+    if isinstance(names, list | tuple | set | frozenset) and all(name in order for name in names):
+        return sorted(names, key=order.index)
+    return names
 
 
 def _differ(got: Any, want: Any, atol: float, at: str) -> str | None:

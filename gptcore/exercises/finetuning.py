@@ -5,7 +5,7 @@ Source: GPT-1 §3.2 and §3.3, equations 3 to 5 and Figure 1; its released code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -235,60 +235,65 @@ def _wrong_l3(
     answers: Tensor, labels: Tensor, logits: Tensor, ids: Tensor, at: Tensor, lam: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L3 as code minimises it, and what the usual mistakes give."""
-    T = ids.shape[1]
-    nats = F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-    nats = nats.view(-1, T - 1)  # column t: what comes after position t
-    copied = F.cross_entropy(logits.flatten(0, 1), ids.flatten(), reduction="none").view(-1, T)
-
-    def mean(nats: Tensor, counted: Callable[[Tensor], Tensor]) -> Tensor:
-        """Per row over the places that count, then over rows."""
-        real = counted(torch.arange(nats.shape[1]))
-        return ((nats * real).sum(1) / real.sum(1)).mean()
-
-    real = torch.arange(T - 1) < at[:, None]
-    label, text = F.cross_entropy(answers, labels), mean(nats, lambda t: t < at[:, None])
+    label, text = F.cross_entropy(answers, labels), _text_losses(logits, ids, at)
+    right = text.pop("")
     p = answers.softmax(-1).gather(1, labels[:, None])
-    ahead = mean(nats, lambda t: t < at[:, None] - 1)
-    return label + lam * text, {
+    return label + lam * right, {
         "L2 has lost its logarithm: probabilities were added up. An example that the network "
-        "gets quite wrong would then teach it next to nothing.": -p.mean() + lam * text,
-        "The padding is scored, too. A row ends at its extract token, and what is behind it is no "
-        "text.": label + lam * nats.mean(),
-        "All real tokens of the batch count alike, so a long text counts more than a short one. "
-        "Take the mean over a row first, then over rows.": label + lam * nats[real].mean(),
-        "The extract token is not scored here. It is the last token that a row predicts.": (
-            label + lam * ahead
-        ),
-        "One token too many is scored: behind the extract token there is nothing to predict.": (
-            label + lam * mean(nats, lambda t: t <= at[:, None])
-        ),
-        "Every token is predicted from itself. Position t predicts token t + 1.": (
-            label + lam * mean(copied, lambda t: t <= at[:, None])
-        ),
-        "The weight of the texts, lam, was left out.": label + text,
-        "The weight stands before the wrong part: lam belongs to the texts.": lam * label + text,
+        "gets quite wrong would then teach it next to nothing.": -p.mean() + lam * right,
+        **{cause: label + lam * wrong for cause, wrong in text.items()},
+        "The weight of the texts, lam, was left out.": label + right,
+        "The weight stands before the wrong part: lam belongs to the texts.": lam * label + right,
         "The label was weighed with 1 - lam. It counts in full, whatever lam is.": (
-            (1 - lam) * label + lam * text
+            (1 - lam) * label + lam * right
         ),
         "The texts are missing. L1 is computed on the labelled texts, and added with weight lam.": (
             label
         ),
-        "The labels are missing. L3 is L2, the labels, and lam times L1.": lam * text,
+        "The labels are missing. L3 is L2, the labels, and lam times L1.": lam * right,
         "This is L3 as the paper has it, to be made large. Code makes its negative small.": (
-            -label - lam * text
+            -label - lam * right
         ),
         "L1 has its sign the wrong way round here: with it, the network would unlearn language.": (
-            label - lam * text
-        ),
-        "The tokens of a row were added up. Take their mean.": (
-            label + lam * (nats * real).sum(1).mean()
+            label - lam * right
         ),
         "The labels' part is a sum. Take the mean over the examples.": (
-            label * len(labels) + lam * text
+            label * len(labels) + lam * right
         ),
         "Two softmaxes: cross_entropy takes the answers as they are.": (
-            F.cross_entropy(answers.softmax(-1), labels) + lam * text
+            F.cross_entropy(answers.softmax(-1), labels) + lam * right
         ),
+    }
+
+
+def _text_losses(logits: Tensor, ids: Tensor, at: Tensor) -> dict[str, Tensor]:
+    """Minus L1 under the key "", and under its cause what the usual mistakes give."""
+    B, T = ids.shape
+    nats = F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    copied = F.cross_entropy(logits.flatten(0, 1), ids.flatten(), reduction="none").view(B, T)
+    nats, t, ends = nats.view(B, T - 1), torch.arange(T), at[:, None]  # column t: what follows t
+    real = t[:-1] < ends
+
+    def mean(nats: Tensor, counted: Tensor) -> Tensor:
+        """Per row over the places that count, then over rows."""
+        return ((nats * counted).sum(1) / counted.sum(1)).mean()
+
+    return {
+        "": mean(nats, real),
+        "The padding is scored, too. A row ends at its extract token, and what is behind it is no "
+        "text.": nats.mean(),
+        "All real tokens of the batch count alike, so a long text counts more than a short one. "
+        "Take the mean over a row first, then over rows.": nats[real].mean(),
+        "The extract token is not scored here. It is the last token that a row predicts.": mean(
+            nats, t[:-1] < ends - 1
+        ),
+        "One token too many is scored: behind the extract token there is nothing to predict.": mean(
+            nats, t[:-1] <= ends
+        ),
+        "Every token is predicted from itself. Position t predicts token t + 1.": mean(
+            copied, t <= ends
+        ),
+        "The tokens of a row were added up. Take their mean.": (nats * real).sum(1).mean(),
     }
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gptcore.config import GPTConfig
 from gptcore.exercises.checking import Exercise, Mistake, NotWritten, call, compare
-from gptcore.exercises.comparing import describe, equal, kind_of
+from gptcore.exercises.comparing import describe, equal, in_order, kind_of
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig, lr_at
 
@@ -241,7 +241,7 @@ def _decaying(answer: Any) -> str:
         ],
         "This is how many decay. Wanted are their names.": len(right),
     }
-    got = _in_order(call(answer, SHAPES), SHAPES)
+    got = in_order(call(answer, SHAPES), SHAPES)
     compare(got, right, given=f"shapes = {SHAPES}", mistakes=mistakes)
     others = {"gain": (8,), "table": (5, 8), "kernel": (1, 8, 8)}
     mistakes = {
@@ -250,16 +250,9 @@ def _decaying(answer: Any) -> str:
         ],
         "Nothing was found here: the names are others. Go by the shapes.": [],
     }
-    got = _in_order(call(answer, others), others)
+    got = in_order(call(answer, others), others)
     compare(got, ["table", "kernel"], given=f"shapes = {others}", mistakes=mistakes)
     return "You know what decays: every matrix, and nothing that only scales or shifts."
-
-
-def _in_order(names: Any, order: Sequence[str] | dict) -> Any:
-    """Names as a list in the order of the network, whatever collection they came in."""
-    if isinstance(names, list | tuple | set | frozenset) and all(name in order for name in names):
-        return sorted(names, key=list(order).index)
-    return names
 
 
 UPDATES = 3

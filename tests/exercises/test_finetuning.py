@@ -10,12 +10,11 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.nn import functional as F
+from verdicts import assert_all_are_tested, assert_named, assert_passes, assert_told_apart
 
 from gptcore import GPT, PRESETS, GPTConfig
 from gptcore.classifier import Classifier, HeadConfig
-from gptcore.exercises import check
 from gptcore.exercises.finetuning import EXERCISES
-from gptcore.exercises.result import DONE, NOT_YET
 from gptcore.tasks import Example, Marks, collate, entailment, similarity
 
 # 6.1 ---------------------------------------------------------------------------------------------
@@ -322,25 +321,22 @@ CASES = [(number, phrase) for number, wrong in WRONG.items() for phrase in wrong
 
 def test_every_exercise_is_tested() -> None:
     """Nothing in the chapter's list is left out here."""
-    assert [one.number for one in EXERCISES] == sorted(dict(RIGHT)) == list(WRONG)
+    assert_all_are_tested(EXERCISES, RIGHT, WRONG)
 
 
 @pytest.mark.parametrize(("number", "answer"), RIGHT)
 def test_right_answers_pass(number: str, answer) -> None:
     """However they are written."""
-    result = check(number, answer)
-    assert result.verdict == DONE, result.message
+    assert_passes(number, answer)
 
 
 @pytest.mark.parametrize(("number", "phrase"), CASES)
 def test_a_usual_mistake_is_named(number: str, phrase: str) -> None:
     """The message says which mistake it is."""
-    result = check(number, WRONG[number][phrase])
-    assert result.verdict == NOT_YET and phrase in result.message, result.message
+    assert_named(number, WRONG[number][phrase], phrase)
 
 
 @pytest.mark.parametrize("number", WRONG)
 def test_mistakes_are_told_apart(number: str) -> None:
     """At least three, and no two of them get the same diagnosis."""
-    said = [check(number, answer).said.message for answer in WRONG[number].values()]
-    assert len(set(said)) == len(said) >= 3
+    assert_told_apart(number, WRONG[number].values())
