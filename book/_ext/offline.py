@@ -9,8 +9,8 @@ own scripts log errors. Each cure here is at the source of its problem:
    menu is off, because it would load parts that are not shipped.
 2. Charts share one copy of plotly.js, taken from the `plotly` package and loaded only by pages
    that have a chart; `gptcore/show/static/charts.js` draws them.
-3. Explorers bring a module each, taken as it is from `gptcore/show/static` and shared by all
-   pages; only pages that have the explorer load it, and `explorers.js`, which draws it.
+3. Explorers bring a module each, taken from `gptcore/show/static` and shared by all pages; only
+   pages that have the explorer load it, and `explorers.js`, which draws it.
 4. No require.js and no widget manager: myst-nb's list of scripts for widgets is emptied.
 5. thebe is unplugged: it asks for a CDN, and its script runs twice on a page, which the console
    reports as "THEBE_JS_URL has already been declared".
@@ -34,6 +34,8 @@ from pathlib import Path
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
+
+from gptcore.show import widgets
 
 logger = logging.getLogger(__name__)
 
@@ -130,19 +132,15 @@ def explorer_files(page: str) -> dict[str, str]:
     Raises:
         FileNotFoundError: an explorer names a module that gptcore does not have.
     """
-    names = sorted(set(EXPLORER.findall(page)))
-    if not names:
+    scripts = sorted(set(EXPLORER.findall(page)))
+    if not scripts:
         return {}
-    static = _package("gptcore") / "show" / "static"
-    styles = ["explorer.css", *(f"{name}.css" for name in names)]
-    files = {
-        name: (static / name).read_text("utf-8") for name in styles if (static / name).exists()
-    }
-    for name in names:
-        text = json.dumps((static / f"{name}.js").read_text("utf-8"), ensure_ascii=False)
-        script = f'(self.gptExplorers ??= new Map()).set("{name}", {text});\n'
-        files[f"explorer-{name}.js"] = script
-    return {**files, EXPLORERS: (static / EXPLORERS).read_text("utf-8")}
+    files = {name: text for s in scripts for name, text in widgets.styles(s).items()}
+    for script in scripts:
+        text = json.dumps(widgets.module(script), ensure_ascii=False)
+        line = f'(self.gptExplorers ??= new Map()).set("{script}", {text});\n'
+        files[f"explorer-{script}.js"] = line
+    return {**files, EXPLORERS: widgets.static(EXPLORERS)}
 
 
 def ship(app: Sphinx, exception: Exception | None) -> None:

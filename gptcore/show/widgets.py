@@ -11,6 +11,7 @@ Source: the interface of the module is anywidget's (Manz, Abdennur and Gehlenbor
 import base64
 import html
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,31 @@ from typing import Any
 import anywidget
 from traitlets import Bool, Unicode, validate
 
-__all__ = ["Explorer", "static"]
+__all__ = ["Explorer", "module", "static", "styles"]
+
+IMPORT = re.compile(r'^import \{[^{}]+\} from "\./(\w+)\.js";\n', re.MULTILINE)
 
 
 def static(name: str) -> str:
     """Read a file of `gptcore/show/static`; "" for a name ending in .css that is not there."""
     path = Path(__file__).parent / "static" / name
     return "" if path.suffix == ".css" and not path.exists() else path.read_text("utf-8")
+
+
+def module(script: str) -> str:
+    """The ES module of an explorer as one text that imports nothing.
+
+    Explorers may share a script: `import { names } from "./shared.js";` on lines of its own. A page
+    can load no module by its address, so the text of that file takes the place of the import.
+    """
+    return IMPORT.sub(lambda found: static(f"{found[1]}.js"), static(f"{script}.js"))
+
+
+def styles(script: str) -> dict[str, str]:
+    """The style sheets of an explorer, file name -> text: all have one, imports bring theirs."""
+    names = ["explorer", *IMPORT.findall(static(f"{script}.js")), script]
+    sheets = {f"{name}.css": static(f"{name}.css") for name in names}
+    return {name: text for name, text in sheets.items() if text}
 
 
 class Explorer(anywidget.AnyWidget):
@@ -43,7 +62,7 @@ class Explorer(anywidget.AnyWidget):
     """
 
     script: str = ""
-    """Name of the module: `static/<script>.js`, and `static/<script>.css` if it has one."""
+    """Name of the `module`: `static/<script>.js`, and `static/<script>.css` if it has one."""
     alt = Unicode().tag(sync=True)
     """The text alternative."""
     live = Bool(True, read_only=True).tag(sync=True)
@@ -51,8 +70,8 @@ class Explorer(anywidget.AnyWidget):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         if "script" in vars(cls):
-            cls._esm = static(f"{cls.script}.js")
-            cls._css = static("explorer.css") + static(f"{cls.script}.css")
+            cls._esm = module(cls.script)
+            cls._css = "".join(styles(cls.script).values())
         super().__init_subclass__(**arguments)
 
     def __init__(self, *, alt: str, **traits: Any) -> None:

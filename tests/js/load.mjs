@@ -1,8 +1,12 @@
-// Load an explorer's module the way a page does: from its text, whatever Node thinks of ".js".
+// Load an explorer's module the way a page does: from its text, with that of a script which it shares
+// with others in the place of the import, whatever Node thinks of ".js".
 import { readFileSync } from "node:fs";
 
+const read = (name) =>
+  readFileSync(new URL(`../../gptcore/show/static/${name}.js`, import.meta.url), "utf-8");
+
 export async function load(name) {
-  const file = new URL(`../../gptcore/show/static/${name}.js`, import.meta.url);
-  const text = readFileSync(file).toString("base64");
-  return import(`data:text/javascript;base64,${text}`);
+  const shared = /^import \{[^{}]+\} from "\.\/(\w+)\.js";\n/gm;
+  const text = Buffer.from(read(name).replace(shared, (_, other) => read(other)));
+  return import(`data:text/javascript;base64,${text.toString("base64")}`);
 }

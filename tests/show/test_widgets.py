@@ -100,6 +100,15 @@ def test_module_and_styles_are_the_files_as_they_are() -> None:
         widgets.static("nothing.js")
 
 
+def test_a_shared_script_stands_where_it_is_imported() -> None:
+    """Two explorers encode by one file: each module holds its text once, and its styles too."""
+    own, shared = ((STATIC / f"{name}.js").read_text("utf-8") for name in ("playground", "tokens"))
+    head, rest = re.split(r"^import [^;]+;\n", own, flags=re.MULTILINE)
+    assert widgets.module("playground") == head + shared + rest
+    assert list(widgets.styles("playground")) == ["explorer.css", "tokens.css", "playground.css"]
+    assert list(widgets.styles("attention")) == ["explorer.css", "attention.css"]
+
+
 def test_in_colab_there_is_no_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Colab shows the first form it knows, and no book is built there."""
     explorer = Counter(alt="x")
@@ -112,7 +121,7 @@ def test_modules_need_no_other_file() -> None:
     modules = [path for path in STATIC.glob("*.js") if "export default" in path.read_text("utf-8")]
     assert STATIC / "attention.js" in modules
     for path in modules:
-        text = path.read_text("utf-8")
+        text = widgets.module(path.stem)
         assert not re.search(r"^\s*import\b|\bimport\(|\brequire\(", text, re.MULTILINE), path
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", text), path
 
