@@ -41,6 +41,7 @@ class HeadConfig:
     """What a head answers, and how it is trained.
 
     Raises:
+        TypeError: `n_out` is no int.
         ValueError: a field breaks its rule; the message names field, value and rule.
     """
 
@@ -64,6 +65,8 @@ class HeadConfig:
             value = getattr(self, name)
             if value not in get_args(kinds):
                 raise ValueError(f"{name}={value!r} must be one of {', '.join(get_args(kinds))}")
+        if not isinstance(self.n_out, int):
+            raise TypeError(f"n_out={self.n_out!r} must be an int")
         least = 1 if self.form == "similarity" else 2
         if self.n_out < least:
             raise ValueError(f"n_out={self.n_out} must be at least {least} for form={self.form!r}")

@@ -1,12 +1,17 @@
 """Labelled texts of a few letters, and small classifiers of them, which several test files use."""
 
+from dataclasses import replace
+
 import torch
 from small_models import make
 
 from gptcore.classifier import Classifier, HeadConfig
+from gptcore.config import GPTConfig
 from gptcore.labelled import Labelled
+from gptcore.model import GPT
 from gptcore.tasks import encode, with_marks
 from gptcore.tokenizer import Tokenizer
+from gptcore.train.finetune import RecipeConfig, Tuning
 
 # The 256 bytes in GPT-2's order, where "!" is 0, "a" is 64 and the space 220; the end of text; and
 # then start 257, delimiter 258, extract 259.
@@ -62,7 +67,28 @@ def classifier(form, norm="post", dtype=torch.float32, seed=0, **head):
 
 def by_letter(n=24, name="letters", held_out="same"):
     """Texts whose first letter decides the class; held-out ones may be labelled the other way."""
-    texts = ["ab"[i % 2] + chr(99 + i % 20) + "xy"[i % 3 > 0] for i in range(n)]
+    texts = ["ab"[i % 2] * (2 + i % 3) + chr(99 + i % 20) for i in range(n)]
     rows = [{"text": text, "label": i % 2} for i, text in enumerate(texts)]
     other = [{**row, "label": row["label"] ^ (held_out == "other way")} for row in rows[: n // 2]]
     return Labelled(name, "classification", ("a", "b"), tuple(rows), tuple(other), tuple(rows[:6]))
+
+
+def letters_gpt(seed=0, **changes):
+    """A GPT of the bytes and the end of text that can learn `by_letter` in twelve updates."""
+    shape = {"n_ctx": N_CTX, "n_layer": 2, "n_head": 2, "d_model": 32, "norm": "post"}
+    torch.manual_seed(seed)
+    return GPT(GPTConfig(vocab_size=257, **{**shape, **changes})).eval()
+
+
+RECIPE = RecipeConfig(epochs=4, batch_size=4, lr=2e-2, warmup=0.1, evals=4)
+"""Of 12 rows: 12 updates, and the held-out part is scored after 3, 6, 9 and 12."""
+
+
+def tuning(gpt=None, data=None, **recipe):
+    """`by_letter(12)` for that network with this recipe, unless told otherwise."""
+    return Tuning(gpt or letters_gpt(), LETTERS, data or by_letter(12), replace(RECIPE, **recipe))
+
+
+def weights(model):
+    """A copy of all weights."""
+    return {name: p.detach().clone() for name, p in model.state_dict().items()}

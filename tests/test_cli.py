@@ -6,13 +6,12 @@ import os
 import random
 import re
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from command_line import failing, start, wait_for
 
 from gptcore import __main__ as cli
 from gptcore import checkpoint, tales, textfiles
@@ -23,26 +22,6 @@ from gptcore.train.record import Metrics, read_metrics
 
 TRAIN = ["--tales", "60", "--steps", "200", "--warmup", "10", "--save-every", "20"]
 TRAIN += ["--batch-size", "8", "--quiet"]
-
-
-def start(*args: object, **options) -> subprocess.Popen:
-    """The command in a process of its own, with one thread as in this one."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "gptcore", *map(str, args)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
-def wait_for(condition, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 @pytest.fixture(scope="module")
@@ -222,19 +201,6 @@ def test_help_tells_commands_defaults_units_and_examples(capsys):
     assert "Updates of the weights, in all. (default: 1000)" in shown
 
 
-def failing(capsys, *args: object) -> str:
-    """The one line that a mistake prints."""
-    try:
-        code = cli.main([str(arg) for arg in args])
-    except SystemExit as stopped:  # tyro's way
-        code = stopped.code
-    printed = capsys.readouterr()
-    assert code == 2
-    assert printed.out == ""
-    assert "Traceback" not in printed.err
-    return printed.err
-
-
 def test_mistakes_are_one_line_and_exit_code_2(trained, tmp_path, capsys):
     out = tmp_path / "run"
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
@@ -247,7 +213,7 @@ def test_mistakes_are_one_line_and_exit_code_2(trained, tmp_path, capsys):
     for args, message in (
         (
             ["trian"],
-            "'trian' is no command; choose from tales, data, train, generate, evaluate, info",
+            "'trian' is no command; choose from tales, data, train, finetune, generate, eval",
         ),
         (["train", "--out", trained], "already holds a run; add --resume"),
         ([*train, "--text", tmp_path / "no.txt"], "no.txt does not exist"),

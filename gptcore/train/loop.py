@@ -155,7 +155,9 @@ def _loop(
                 record = run.update()
                 due = eval_every and (record.step % eval_every == 0 or record.step == run.steps)
                 if due and eval_fn is not None:
+                    run.whole = False  # one that fails is not saved over, but done again
                     val_loss = float(eval_fn(run.model))
+                    run.whole = True
                     record = Step(**{**asdict(record), "val_loss": val_loss})
             yield record
             if signals.received:
