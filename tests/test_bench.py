@@ -7,11 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 sys.path.insert(0, str(BENCH))
 
+import finetuning  # noqa: E402
 from peers.timing import Run, alternate, header, line, report  # noqa: E402
+from peers.trainer import Mark, rows  # noqa: E402
+
+from gptcore.tasks import Batch  # noqa: E402
 
 ROW = re.compile(r" +([\d.]+) +([\d.]+) +([\d.]+)x +(?:([\d.]+)x)? *(.*)$")
 
@@ -44,15 +49,66 @@ def test_contenders_take_turns():
     }
 
 
-@pytest.mark.parametrize(("name", "rows"), [("training", 2), ("generation", 3)])
-def test_a_glance_prints_ratios_beside_their_targets(name, rows):
+def glance(name):
+    """What a file of bench prints below its header when it takes a glance."""
     command = [sys.executable, str(BENCH / f"{name}.py"), "--quick", "--threads", "1"]
     environment = os.environ | {"PYTHONPATH": str(BENCH.parent)}
     out = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert out.returncode == 0, out.stderr[-2000:]
-    found = [ROW.search(text) for text in out.stdout.splitlines()[2:]]
-    assert len(found) == rows and all(found), out.stdout
+    return out.stdout.splitlines()[2:]
+
+
+def assert_ratios(lines, first_target):
+    found = [ROW.search(text) for text in lines]
+    assert all(found), lines
     for row in found:
         ours, theirs, ratio = (float(x) for x in row.groups()[:3])
         assert ratio == pytest.approx(theirs / ours, abs=0.01)
-    assert found[0].group(5) == {"training": ">= 1.3x", "generation": ">= 3.0x"}[name]
+    assert found[0].group(5) == first_target
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "target"), [("training", 2, ">= 1.3x"), ("generation", 3, ">= 3.0x")]
+)
+def test_a_glance_prints_ratios_beside_their_targets(name, rows, target):
+    lines = glance(name)
+    assert len(lines) == rows
+    assert_ratios(lines, target)
+
+
+def test_fine_tuning_is_compared_with_the_trainer_and_the_auxiliary_objective_has_a_price():
+    """Their losses are ours at every update, or the file stops with an error."""
+    *rows, costs = glance("finetuning")
+    assert len(rows) == 2
+    assert_ratios(rows, ">= 1x")
+    assert re.fullmatch(r"The auxiliary objective \(lambda = 0.5\) adds -?\d+% to our step", costs)
+
+
+def test_updates_that_warm_up_are_not_counted():
+    """Updates end at 1, 3, 4, 6 and 9 s: after two of them, three take 6 s; CPU time is twice."""
+    (run,) = runs(9)
+    run.result = [Mark(wall, 2 * wall) for wall in (1, 3, 4, 6, 9)], []
+    (found,) = finetuning.per_update([run])
+    assert (found.wall, found.cpu) == (2, 4)
+
+
+def test_losses_that_differ_stop_the_comparison():
+    """Negative control: one update of two that is not the same."""
+    ours, theirs = runs(1, 1)
+    ours.result, theirs.result = ([], [2.0, 1.5]), ([], [2.0, 1.5005])
+    with pytest.raises(AssertionError, match=r"losses differ: 1.5 and 1.5005"):
+        finetuning.check_equal([ours], [theirs])
+    theirs.result = [], [2.0, 1.50001]
+    finetuning.check_equal([ours], [theirs])
+
+
+def test_rows_for_the_trainer_are_those_of_our_batches():
+    """By hand: the extract token, 9, stands last; padding and our targets are left behind."""
+    batch = Batch(
+        ids=torch.tensor([[7, 9, 0, 0], [7, 0, 5, 9]]),
+        labels=torch.tensor([2, 1]),
+        at=torch.tensor([1, 3]),
+        targets=torch.zeros(2, 4),
+    )
+    found = [(row["input_ids"].tolist(), row["labels"].item()) for row in rows([batch])]
+    assert found == [([7, 9], 2), ([7, 0, 5, 9], 1)]
