@@ -28,6 +28,20 @@ def wait_for(condition, process: subprocess.Popen) -> None:
         time.sleep(0.001)
 
 
+def interrupt(patch, owner: type, name: str, call: int, number: int) -> None:
+    """Send this process a signal when a method is called for that time, as soon as it is done."""
+    plain, calls = getattr(owner, name), []
+
+    def interrupted(*args):
+        calls.append(1)
+        result = plain(*args)
+        if len(calls) == call:
+            os.kill(os.getpid(), number)
+        return result
+
+    patch.setattr(owner, name, interrupted)
+
+
 def failing(capsys, *args: object) -> str:
     """The one line that a mistake prints."""
     try:

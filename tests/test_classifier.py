@@ -157,14 +157,14 @@ def test_similarity_does_not_know_which_text_is_the_first(norm, batch_size):
 
 
 class Uneven(nn.Module):
-    """A body whose last bits depend on a row's place in its batch, as those of a BLAS may."""
+    """A body that depends on a row's place in its batch, as the last bits of a BLAS may."""
 
     def __init__(self, gpt):
         super().__init__()
         self.gpt, self.config, self.wte = gpt, gpt.config, gpt.wte
 
     def hidden(self, ids):
-        return self.gpt.hidden(ids) * (1 + 1e-6 * torch.arange(len(ids)))[:, None, None]
+        return self.gpt.hidden(ids) * (1 + 1e-3 * torch.arange(len(ids)))[:, None, None]
 
 
 def test_similarity_is_symmetric_whatever_the_arithmetic_does():

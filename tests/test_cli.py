@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import failing, start, wait_for
+from command_line import failing, interrupt, start, wait_for
 
 from gptcore import __main__ as cli
 from gptcore import checkpoint, tales, textfiles
@@ -63,17 +63,8 @@ def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(
 ):
     out = tmp_path / "run"
     owner, name = (GPT, "loss") if where == "in an update" else (Metrics, "write")
-    plain, calls = getattr(owner, name), []
-
-    def interrupted(*args):
-        calls.append(1)
-        result = plain(*args)
-        if len(calls) == 7:
-            os.kill(os.getpid(), number)
-        return result
-
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, interrupted)
+        interrupt(patch, owner, name, 7, number)
         assert cli.main(["train", "--out", str(out), *TRAIN]) == code
     errors = capsys.readouterr().err
     assert f"gptcore: stopped; {out} is saved. To go on, add --resume" in errors

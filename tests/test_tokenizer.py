@@ -236,11 +236,8 @@ def test_more_specials_get_the_next_ids(byte: Tokenizer, word: Tokenizer, tmp_pa
         n, more = tokenizer.vocab_size, tokenizer.with_specials(iter(names))
         assert more.specials == {**tokenizer.specials, "_start_": n, "_end_": n + 1}
         assert more.vocab_size == n + 2 == tokenizer.vocab_size + 2
-        assert (more.kind, more.splitter, more.eot) == (byte.kind, byte.splitter, byte.eot) or (
-            more.kind,
-            more.splitter,
-            more.eot,
-        ) == (word.kind, word.splitter, word.eot)
+        for fact in ("kind", "splitter", "eot", "merges"):
+            assert getattr(more, fact) == getattr(tokenizer, fact)
         assert more.encode("sea_start_ shells") == tokenizer.encode("sea_start_ shells")
         sea = tokenizer.encode("sea")
         assert more.encode("sea_end_", allow_special=True) == [*sea, n + 1]

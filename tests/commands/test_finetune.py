@@ -1,13 +1,12 @@
 """`gptcore finetune`, as a stranger uses it: on files of their own, killed, and with bad input."""
 
 import json
-import os
 import random
 import signal
 
 import pytest
 import torch
-from command_line import failing, start, wait_for
+from command_line import failing, interrupt, start, wait_for
 from small_models import same_weights
 from small_tasks import LETTERS, by_letter, letters_gpt
 
@@ -81,17 +80,8 @@ def test_ctrl_c_and_sigterm_save_and_say_how_to_go_on(
 ):
     out = tmp_path / "out"
     owner, name = (Classifier, "loss") if where == "in an update" else (Metrics, "write")
-    plain, calls = getattr(owner, name), []
-
-    def interrupted(*args):
-        calls.append(1)
-        result = plain(*args)
-        if len(calls) == 11:
-            os.kill(os.getpid(), number)
-        return result
-
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, interrupted)
+        interrupt(patch, owner, name, 11, number)
         assert cli.main(arguments(folder, out)) == code
     assert f"gptcore: stopped; {out} is saved. To go on, add --resume" in capsys.readouterr().err
     assert checkpoint.load_training_state(out)["step"] == 11
@@ -148,6 +138,19 @@ def test_long_texts_are_cut_on_either_side(folder, tmp_path, capsys, name, rows,
     assert record["data"]["form"] == form and metric in record["valid"]
     model, _ = checkpoint.load_classifier(out / "best")
     assert model.head.n_out == {"similarity": 1, "choice": 3}[form]
+
+
+def test_tales_come_by_name(folder, tmp_path, capsys):
+    args = arguments(folder, tmp_path / "out", "--epochs", 1, "--n-train", 14)
+    args[args.index("--data") + 1] = "tales-mood"
+    assert cli.main(args) == 0
+    printed = capsys.readouterr()
+    assert "valid (200 examples): accuracy 0." in printed.out and printed.err == ""
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["data"]["n"] == {
+        "train": 14,
+        "valid": 200,
+        "test": 400,
+    }
 
 
 def test_bad_rows_are_told_and_the_rest_is_learned(folder, tmp_path, capsys):

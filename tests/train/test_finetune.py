@@ -187,6 +187,14 @@ def test_each_task_of_tales_is_learned_by_heart(task, n, metric, chance, reached
     assert after["loss"] < 0.7 * before["loss"] and losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_learns_as_fp32_does(precision):
+    full, half = tuning(dropout=0.0, epochs=6), tuning(dropout=0.0, epochs=6, precision=precision)
+    losses = [[step.loss for step in made.fit()] for made in (full, half)]
+    assert losses[1][0] == pytest.approx(losses[0][0], abs=1e-2) and losses[0] != losses[1]
+    assert full.judge("train")["accuracy"] == half.judge("train")["accuracy"] == 1.0
+
+
 def test_the_loss_of_labels_by_hand():
     """-ln 1/2 and -ln 1/4 have the mean 1.0397; errors 0 and 3 give (0 + 9) / 2 / 2."""
     logits = torch.tensor([[0.0, 0.0], [math.log(3), 0.0]])

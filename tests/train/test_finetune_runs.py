@@ -1,12 +1,12 @@
 """A fine-tuning run and its folder: the best is kept, and a run can be stopped anywhere."""
 
 import json
-import os
 import signal
 from dataclasses import replace
 
 import pytest
 import torch
+from command_line import interrupt
 from small_models import same_weights
 from small_tasks import LETTERS, RECIPE, ROWS, by_letter, letters_gpt, tuning, weights
 
@@ -188,15 +188,7 @@ def test_a_kill_goes_back_to_the_last_save(unbroken, base, tmp_path, monkeypatch
 
 
 def test_a_signal_in_an_update_saves(unbroken, base, tmp_path, monkeypatch):
-    plain, calls = Classifier.loss, []
-
-    def interrupted(*args):
-        calls.append(1)
-        if len(calls) == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-        return plain(*args)
-
-    monkeypatch.setattr(Classifier, "loss", interrupted)
+    interrupt(monkeypatch, Classifier, "loss", 5, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt, match="SIGINT"):
         list(finetune(config(tmp_path / "out", base), FALLING))
     assert checkpoint.load_training_state(tmp_path / "out")["step"] == 5
