@@ -1,8 +1,15 @@
-"""Vocabularies and texts on which the playground's script must give the package's ids."""
+"""Vocabularies and texts on which a page must give the package's ids; how to ask its script."""
 
+import json
+import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import fuzz_texts
+import pytest
 from fuzz_texts import CHARACTERS, LONG, fuzz
 from test_tokenizer import HARD, MIRROR, OPENAI_FILES, ORACLES, of_oracle
 
@@ -15,6 +22,21 @@ LONE = ["\ud800", "a\udfffb", "\ud83d\ude00", "\ude00\ud83d", "x \ud800\ud800 y"
 GREEK = ["ΟΔΟΣ", "Σ", "ΣΑΣ Σ", "Α.Σ", "Α\u0301Σ.Σ", "ΑΣ\u0301", "ʰΣ", "İΣ", "ΑΣ1 ΑΣ'Α", "Α'Σ"]
 SPACES = [f"a{c}b {c} {c}\n{c}c{c}" for c in map(chr, [*range(33), 0x7F, 0x85, 0xA0])]
 SPACES += [f"a{c}b {c} {c}\n{c}c{c}" for c in "\u180e\u200b\u2028\u2029\u3000\ufeff"]
+
+
+def in_node(script: str, twin: str, **given: Any) -> Any:
+    """What a script of tests/js answers, in Node, to the state of a twin and what else is given."""
+    node = shutil.which("node")
+    if node is None and os.environ.get("CI", "").lower() == "true":
+        pytest.fail("no Node on this machine, and CI=true requires one")
+    if node is None:
+        pytest.skip("NO NODE: install Node 20 to have what the page's script gives compared")
+    state = re.search(r'<script type="application/json">(.*?)</script>', twin)[1]
+    asked = f'{{"state":{state},{json.dumps(given)[1:]}'  # lone surrogates as \ud800
+    path = Path(__file__).parent / "js" / script
+    done = subprocess.run([node, path], input=asked.encode(), capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
 
 
 def small() -> dict[str, Tokenizer | str]:

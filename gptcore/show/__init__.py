@@ -9,6 +9,7 @@ from gptcore.show.anatomy import Anatomy
 from gptcore.show.attention_explorer import AttentionExplorer
 from gptcore.show.attention_steps import AttentionSteps
 from gptcore.show.evidence import evidence
+from gptcore.show.input_layout import InputLayout
 from gptcore.show.live import LiveCurve
 from gptcore.show.mask_painter import MaskPainter
 from gptcore.show.playground import TokenizerPlayground
@@ -20,6 +21,7 @@ __all__ = [
     "Anatomy",
     "AttentionExplorer",
     "AttentionSteps",
+    "InputLayout",
     "LiveCurve",
     "MaskPainter",
     "ResidualStream",

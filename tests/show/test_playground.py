@@ -1,20 +1,12 @@
 """The playground: what the page gets, and that the page's own script gives the package's ids."""
 
-import json
-import os
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import playground_cases as cases
 import pytest
 
 from gptcore.show import TokenizerPlayground
 from gptcore.tokenizer import Tokenizer
-
-ROOT = Path(__file__).parents[2]
-NODE = shutil.which("node")
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +17,8 @@ def low() -> Tokenizer:
 
 def ids_in_node(vocabularies: dict, texts: list[str]) -> list[list[list[int]]]:
     """The ids by playground.js in Node: for each vocabulary, for each text."""
-    if NODE is None and os.environ.get("CI", "").lower() == "true":
-        pytest.fail("no Node on this machine, and CI=true requires one")
-    if NODE is None:
-        pytest.skip("NO NODE: install Node 20 to have the playground's ids compared")
     twin = TokenizerPlayground(vocabularies, "").twin()
-    state = re.search(r'<script type="application/json">(.*?)</script>', twin)[1]
-    given = f'{{"state":{state},"texts":{json.dumps(texts)}}}'  # lone surrogates as \ud800
-    encode = [NODE, ROOT / "tests/js/encode.mjs"]
-    done = subprocess.run(encode, input=given.encode(), capture_output=True, timeout=300)
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
+    return cases.in_node("encode.mjs", twin, texts=texts)
 
 
 def test_ids_over_the_fuzz_corpus_in_node() -> None:
