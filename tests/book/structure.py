@@ -1,5 +1,7 @@
 """What a chapter has to look like in git: each function lists what is wrong, in words."""
 
+import ast
+import builtins
 import re
 from pathlib import Path
 
@@ -19,6 +21,7 @@ MACHINE_PATH = re.compile(r"/(?:home|root|Users|work|mnt|tmp|private)/\w")
 DIRECTIVE = re.compile(r"^(?:```|:::+)\{\w|\{[\w-]+\}`", re.MULTILINE)
 LONG_NUMBER = re.compile(r"(?<![\d.])\d+\.\d{5,}(?![\d.])")
 EVIDENCE = re.compile(r"\bevidence\(")
+MAGIC = re.compile(r"^(\s*)[!%].*$", re.MULTILINE)
 FIGURE_CODE = re.compile(r"\b(?:show|line|bars|source|LiveCurve)\(")
 
 
@@ -45,6 +48,7 @@ def notebook_complaints(
         found.append(f"{hidden} of {len(code)} code cells are hidden, a tenth is allowed")
     for number, cell in enumerate(code, start=1):
         found += [f"code cell {number} {complaint}" for complaint in code_complaints(cell)]
+    found += verdict_complaints([cell.source for cell in code])
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     return found + text_complaints(text, headings)
 
@@ -80,6 +84,37 @@ def code_complaints(cell: NotebookNode) -> list[str]:
     if ("nbval-check-output" in tags or records) and LONG_NUMBER.search(printed):
         found.append(f"prints {LONG_NUMBER.search(printed).group()}, four decimals are portable")
     return found
+
+
+def verdict_complaints(sources: list[str]) -> list[str]:
+    """List the verdicts of evidence that no assertion stands behind.
+
+    A verdict is asserted if every name that its `holds` reads is read by assertions too, in the
+    same cell or in one before it. A verdict of None is open, so there is nothing to assert.
+
+    Args:
+        sources: the code cells of a notebook, in order.
+    """
+    found, asserted = [], set(dir(builtins))
+    for number, source in enumerate(sources, start=1):
+        nodes = list(ast.walk(ast.parse(MAGIC.sub(r"\1pass", source))))
+        imported = [name for node in nodes for name in getattr(node, "names", []) if name]
+        asserted |= {name.asname or name.name for name in imported if isinstance(name, ast.alias)}
+        for node in nodes:
+            if isinstance(node, ast.Assert):
+                asserted |= _names(node.test)
+        for node in nodes:
+            if isinstance(node, ast.keyword) and node.arg == "holds":
+                if left := sorted(_names(node.value) - asserted):
+                    found.append(f"code cell {number} records a verdict on {left} unasserted")
+    return found
+
+
+def _names(node: ast.AST) -> set[str]:
+    """What an expression reads from outside: the variables of its own loops are not among it."""
+    names = [name for name in ast.walk(node) if isinstance(name, ast.Name)]
+    own = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+    return {name.id for name in names} - own
 
 
 def text_complaints(text: str, headings: tuple[str, ...]) -> list[str]:

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from execute import ROOT, chapters, toc_entries
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from structure import HEADINGS, notebook_complaints, toc_complaints
+from structure import HEADINGS, notebook_complaints, toc_complaints, verdict_complaints
 
 from gptcore.show.evidence import RECORD
 
@@ -100,6 +100,7 @@ FAULTS = {
     "row lost": (_row(outputs=[]), "code cell 2 calls evidence() and stores no record"),
     "row checked": (_row(metadata={"tags": ["nbval-check-output"]}), "evidence and is to be"),
     "row decimals": (_row("0.69314718"), "code cell 2 prints 0.69314718, four decimals"),
+    "unasserted": (_row(source="evidence(x, holds=x > 1)"), "verdict on ['x'] unasserted"),
     "machine": (_output(MINE), "names a path of one machine (/home/a...)"),
     "decimals": (_set(1, outputs=[LONG]), "prints 0.69314718, four decimals"),
     "two titles": (_text("\n# Another\n"), "2 titles of the first level"),
@@ -149,6 +150,19 @@ def test_records_of_evidence_may_be_stored() -> None:
     notebook.cells[0].source = "# A title"
     assert notebook_complaints(notebook, 1000, headings=()) == []
     assert len(notebook_complaints(notebook, 1000)) == len(HEADINGS)
+
+
+def test_a_verdict_is_asserted_by_its_names() -> None:
+    """Worked examples: the same names before or beside it, built-ins, modules, an open verdict."""
+    row = "evidence(a, holds=bool(math.isclose(a, b)))"
+    assert verdict_complaints(["import math", "assert a < b", row]) == []
+    assert verdict_complaints(["import math\nfrom x import b", f"{row}\nassert a"]) == []
+    assert verdict_complaints(["evidence(a, holds=None)", "f(holds=True)"]) == []
+    assert verdict_complaints(["assert a", "evidence(a, holds=all(x > 1 for x in a))"]) == []
+    late = ["import math", row, "assert a < b"]
+    assert verdict_complaints(late) == ["code cell 2 records a verdict on ['a', 'b'] unasserted"]
+    half = verdict_complaints(["import math\nassert a", row])
+    assert half == ["code cell 2 records a verdict on ['b'] unasserted"]
 
 
 def test_notation_names_the_letters_of_the_package() -> None:
