@@ -8,7 +8,7 @@ own scripts log errors. Each cure here is at the source of its problem:
    use one bundle (SVG output, so there are no fonts to load) and TeX's small extensions. Its
    menu is off, because it would load parts that are not shipped.
 2. Charts share one copy of plotly.js, taken from the `plotly` package and loaded only by pages
-   that have a chart; `gptcore/show/static/charts.js` draws them.
+   that have a chart: `gptcore/show/static/charts.js` loads it late, and draws them.
 3. Explorers bring a module each, taken from `gptcore/show/static` and shared by all pages; only
    pages that have the explorer load it, and `explorers.js`, which draws it.
 4. No require.js and no widget manager: myst-nb's list of scripts for widgets is emptied.
@@ -104,11 +104,10 @@ def unplug_thebe(app: Sphinx, config: Config) -> None:
 
 
 def add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
-    """Give plotly.js and the explorers' modules to the pages that use them, and to no other."""
+    """Give charts.js and the explorers' modules to the pages that use them, and to no other."""
     body = context.get("body", "")
     app.add_js_file(None, body=THEME_BEFORE_PAINT, priority=1)
     if 'class="gpt-chart"' in body:
-        app.add_js_file(PLOTLY, priority=600, loading_method="defer")
         app.add_js_file(CHARTS, priority=601, loading_method="defer")
     for name in explorer_files(body):
         if name.endswith(".css"):
@@ -154,7 +153,7 @@ def ship(app: Sphinx, exception: Exception | None) -> None:
         home = Path(package.locate_file("sphinx-mathjax-offline/static/mathjax"))
         for part in MATHJAX_PARTS:
             _copy(home / part, static / "mathjax" / part)
-    if any(PLOTLY in page for page in pages.values()):
+    if any(CHARTS in page for page in pages.values()):
         _copy(_package("plotly") / "package_data" / PLOTLY, static / PLOTLY)
         _copy(_package("gptcore") / "show" / "static" / CHARTS, static / CHARTS)
     for name, text in explorer_files("".join(pages.values())).items():

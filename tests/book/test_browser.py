@@ -92,6 +92,43 @@ def test_theme_button_recolours_page_and_chart(browser: Browser, home: str) -> N
     context.close()
 
 
+ORDER = """window.order = [];
+addEventListener("load", () => { window.plotlyAtLoad = typeof Plotly });
+new MutationObserver((changes) => {
+  for (const { target } of changes)
+    if (target.matches("figure.gpt-chart.drawn") && !order.includes(target)) order.push(target);
+}).observe(document, { subtree: true, attributes: true, attributeFilter: ["class"] })"""
+
+
+def test_a_page_answers_before_its_charts_come_and_the_nearest_comes_first(
+    browser: Browser, home: str
+) -> None:
+    """plotly.js starts after the page has loaded; from the end of a page the last chart is next."""
+    context = browser.new_context(viewport=DESK)
+    context.add_init_script(ORDER)
+    seen = watch(context, home)
+    page = seen.open(page_with("gpt-chart") + "#exercises")
+    assert page.evaluate("plotlyAtLoad") == "undefined"
+    figures = "[...document.querySelectorAll('figure.gpt-chart')]"
+    drawn = page.evaluate(f"order.map((figure) => {figures}.indexOf(figure))")
+    assert len(drawn) > 1 and drawn == sorted(drawn, reverse=True)
+    assert page.locator("figure.gpt-chart.waiting").count() == 0
+    assert seen.complaints + drawing_complaints(page) == []
+    context.close()
+
+
+def test_a_chart_whose_script_is_gone_leaves_its_text(browser: Browser, server: str) -> None:
+    """Negative control: where plotly.js cannot be loaded, what the chart shows is read."""
+    context = browser.new_context(viewport=DESK)
+    page = context.new_page()
+    page.route("**/plotly.min.js", lambda route: route.abort())
+    page.goto(server + page_with("gpt-chart"))
+    caption = page.locator("figure.gpt-chart:not(.waiting) figcaption").first
+    caption.wait_for(state="visible")
+    assert caption.bounding_box()["width"] > 100 and caption.inner_text()
+    context.close()
+
+
 def test_search_finds_a_word_of_the_notation_page(browser: Browser, home: str) -> None:
     """Search needs no server: it works from the disk too."""
     context = browser.new_context(viewport=DESK)

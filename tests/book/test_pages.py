@@ -123,7 +123,7 @@ def test_one_plotly_and_a_light_book() -> None:
     mathjax = HTML / "_static" / "mathjax"
     assert sum(file.stat().st_size for file in mathjax.rglob("*") if file.is_file()) < 4e6
     for page, text in pages().items():
-        assert ("plotly.min.js" in text) == ('class="gpt-chart"' in text), page.name
+        assert ("_static/charts.js" in text) == ('class="gpt-chart"' in text), page.name
 
 
 @pytest.mark.parametrize("word", ["thebe", "require.min.js", "html-manager", "cdn."])

@@ -1,5 +1,8 @@
 // Draws every chart of a built page with the page's own plotly.js, and again when the theme
 // changes. A classic script without imports: it works from file:// as from a server.
+//
+// plotly.js takes most of a second to start, so it is loaded once the page answers to its reader.
+// Charts are drawn one at a time, nearest first, with room in between for whatever the reader does.
 (() => {
   "use strict";
   const LIGHT = ["#0072b2", "#c8501e", "#00825f", "#8d5aa5", "#9a7000", "#5b6470"];
@@ -51,25 +54,53 @@
     const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
     const config = { displayModeBar: false, responsive: true };
     Plotly.react(plot, spec.data, themed(spec), config);
+    figure.classList.remove("waiting");
     figure.classList.add("drawn");
     // The plot's aria-label says the same; once is enough for a screen reader.
     figure.querySelector("figcaption").setAttribute("aria-hidden", "true");
   }
 
-  function drawAll() {
-    document.querySelectorAll("figure.gpt-chart").forEach(draw);
+  const figures = [...document.querySelectorAll("figure.gpt-chart")];
+  const PLOTLY = new URL("plotly.min.js", document.currentScript.src).href;
+
+  // How far a figure is from what the reader sees, in pixels.
+  function distance(figure) {
+    const { top, bottom } = figure.getBoundingClientRect();
+    return Math.max(top - innerHeight, -bottom, 0);
   }
 
+  function drawNearest(waiting) {
+    if (!waiting.length) return;
+    const [nearest, ...others] = waiting.sort((a, b) => distance(a) - distance(b));
+    if (!nearest.matches(".drawn")) draw(nearest);
+    soon(() => drawNearest(others));
+  }
+
+  const soon = (act) =>
+    self.requestIdleCallback ? requestIdleCallback(act, { timeout: 200 }) : setTimeout(act, 20);
+
   function start() {
-    drawAll();
-    new MutationObserver(drawAll).observe(document.documentElement, {
+    drawNearest([...figures]);
+    const drawn = () => figures.filter((figure) => figure.matches(".drawn"));
+    new MutationObserver(() => drawn().forEach(draw)).observe(document.documentElement, {
       attributes: true,
       attributeFilter: ["data-theme"],
     });
+    addEventListener("beforeprint", () => figures.forEach(draw));
   }
 
-  // plotly measures its labels when it draws, so the letters have to be there first. The script
-  // is deferred: the page is parsed by now.
-  const family = css("--gpt-sans") || "sans-serif";
-  document.fonts.load(`13px ${family}`).then(start, start);
+  function load() {
+    const script = document.createElement("script");
+    script.src = PLOTLY;
+    // plotly measures its labels when it draws, so the letters have to be there first.
+    const family = css("--gpt-sans") || "sans-serif";
+    script.onload = () => document.fonts.load(`13px ${family}`).then(start, start);
+    script.onerror = () => figures.forEach((figure) => figure.classList.remove("waiting"));
+    document.head.append(script);
+  }
+
+  // A chart that is on its way does not show its text first, or the page would jump.
+  figures.forEach((figure) => figure.classList.add("waiting"));
+  if (document.readyState === "complete") soon(load);
+  else addEventListener("load", () => soon(load));
 })();
