@@ -20,6 +20,7 @@ SOURCES = {
     "0.999": "GPT-1's released train.py, second of Adam's betas",
     "1e-8": "GPT-1's released train.py, Adam's epsilon",
     "511": "a window of 512 scores all of its tokens but the first",
+    "200": "chapter 05, to try B: updates that a reader is asked to make",
     "4e-3": "chapter 05, to try C: the next doubling of a rate that a cell uses, 2e-3",
 }
 
