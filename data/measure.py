@@ -69,6 +69,10 @@ SIZES = {
 TASKS = ("mood", "entailment", "similarity", "endings")
 RECIPE = RecipeConfig(lr=5e-4, warmup=0.1, batch_size=16, epochs=3, evals=1, precision="bf16")
 """For a network of 4M parameters: GPT-1's form, a larger learning rate, a longer warm-up."""
+RATES = {"scratch": 2e-3, "head": 3e-2, "head+marks": 3e-2} | dict.fromkeys(
+    ("small", "small-text", "small-shuffled"), 2e-3
+)
+"""Learning rates of what wants another one: each the best of three or four tried with seed 0."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class Cell:
         """The recipe with what this cell changes."""
         return replace(
             RECIPE,
+            lr=RATES.get(self.body, RATES.get(self.train, RECIPE.lr)),
             seed=self.seed,
             aux=self.aux,
             n_blocks=self.n_blocks,
@@ -220,6 +225,7 @@ def measure(name: str, grid: dict[str, dict[str, Cell]], jobs: int, **more: Any)
         "seeds": list(SEEDS),
         "hardware": hardware(torch.device("cpu")),
         "recipe": asdict(RECIPE),
+        "rates": RATES,
         "sizes": SIZES,
         **more,
         "rows": {

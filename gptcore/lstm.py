@@ -45,11 +45,17 @@ class LSTM(nn.Module):
         """Logits (B, T, V) for the token after each position."""
         return F.linear(self.hidden(ids), self.wte.weight)
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Mean negative log-likelihood of the targets that are not -100, in nats."""
+    def loss(self, ids: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
+        """Negative log-likelihood of the targets that are not -100, in nats; as in `GPT.loss`.
+
+        Raises:
+            ValueError: `reduction` is neither "mean" nor "sum".
+        """
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f"reduction={reduction!r} must be 'mean' or 'sum'")
         hidden = self.hidden(ids).flatten(0, 1)
         total = tied_cross_entropy(hidden, self.wte.weight, targets.flatten())
-        return total / (targets != -100).sum()
+        return total / (targets != -100).sum() if reduction == "mean" else total
 
     def n_params(self) -> int:
         """Number of trained parameters."""

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from gptcore.batches import Batches
 from gptcore.config import GPTConfig
+from gptcore.evaluate import evaluate
 from gptcore.lstm import LSTM
 from gptcore.optim import OptimConfig
 from gptcore.train.loop import fit
@@ -23,6 +24,15 @@ def new(seed=0, **changes):
 
 def tokens(*shape, seed=1):
     return torch.randint(20, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_evaluate_scores_it_as_it_scores_a_gpt():
+    """Every token but the first, once: here in one window, so a mean over all of them."""
+    model, ids = new(), tokens(9)
+    expected = F.cross_entropy(model(ids[None, :-1])[0], ids[1:]).item()
+    assert evaluate(model, ids).nats_per_token == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(ValueError, match="reduction='none' must be 'mean' or 'sum'"):
+        model.loss(ids[None, :-1], ids[None, 1:], "none")
 
 
 def by_hand(model, ids):
