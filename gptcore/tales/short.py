@@ -58,13 +58,14 @@ def last_words(tale: Tale, stop: int, shortest: int = SHORTEST) -> str:
 
 
 def last_feeling(tale: Tale, shortest: int = 150) -> str:
-    """The last events up to the hero's last feeling, which ends the text.
+    """The last lines of a tale: what led to the hero's last feeling, the feeling, and what follows.
 
-    What follows in a tale, such as nightfall, is left out: a network that reads at the end of the
-    text needs far more examples to look back over it.
+    Args:
+        shortest: at least so many characters up to the feeling, if the tale has them.
     """
     stop = max(i for i, event in enumerate(tale.events, 1) if event.kind == "feel")
-    return last_words(tale, stop, shortest)
+    start = tale.spans[stop - 1][1] - len(last_words(tale, stop, shortest))
+    return tale.text[start:]
 
 
 def short_endings(tale: Tale, seed: int = 0) -> Choice | None:
