@@ -12,7 +12,6 @@ and the hardware.
     labels     the score against the number of labels, with and without pre-training
     zeroshot   heuristics without any training, along the pre-training run
     real       SST-2 and RTE, with and without pre-training
-    objectives a small network pre-trained on text, and on text whose tokens were shuffled
 
 Those that need more than the shipped model need runs/tales-gpt1, which `python data/ship.py
 tales-gpt1` leaves behind. Every run is a cell; cells that are done are kept in runs/measure, so
@@ -30,12 +29,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from gptcore import GPT, Tokenizer, evaluate, load, save
+from gptcore import GPT, Tokenizer, evaluate, load
 from gptcore.batches import Batches, TokenStream
 from gptcore.classifier import Place, Trained
 from gptcore.config import GPTConfig
@@ -43,7 +41,6 @@ from gptcore.labelled import labelled
 from gptcore.lstm import LSTM
 from gptcore.metrics import interval
 from gptcore.optim import OptimConfig
-from gptcore.tales import tales
 from gptcore.tasks import DELIMITER, Example
 from gptcore.train.finetune import RecipeConfig, Tuning
 from gptcore.train.loop import fit
@@ -62,15 +59,14 @@ SIZES = {
     "entailment": (300, 300),
     "similarity": (600, 200),
     "endings": (600, 200),
-    "sst2": (1000, 400),
-    "rte": (500, 400),
+    "sst2": (600, 400),
+    "rte": (300, 400),
 }
 """Examples to learn from, unless a cell says otherwise, and to be tested on."""
 TASKS = ("mood", "entailment", "similarity", "endings")
 RECIPE = RecipeConfig(lr=1e-3, warmup=0.1, batch_size=16, epochs=3, evals=1, precision="bf16")
 """For a network of 4M parameters: GPT-1's form, a larger learning rate, a longer warm-up."""
 RATES = {"scratch": 2e-3, "lstm": 4e-3, "head": 3e-2, "head+marks": 1e-2}
-RATES |= dict.fromkeys(("small", "small-text", "small-shuffled"), 2e-3)
 """Learning rates of what wants another one: each the best of three or four tried with seed 0."""
 
 
@@ -81,8 +77,7 @@ class Cell:
     task: str
     seed: int
     body: str = "tales-gpt1"
-    """tales-gpt1; scratch, its shape with fresh weights; lstm; an update of its run: 002000; or a
-    small network of `small_body`."""
+    """tales-gpt1; scratch, its shape with fresh weights; lstm; or an update of its run: 002000."""
     n: int = 0
     """Examples to learn from; 0: as `SIZES` has it."""
     aux: float = 0.5
@@ -128,8 +123,6 @@ class Cell:
 
 def pretrained(name: str) -> tuple[GPT | LSTM, Tokenizer]:
     """The network that a cell starts from, and its tokenizer."""
-    if name.startswith("small"):
-        small_body(name)
     model, tokenizer = load(folder_of(name))
     if name != "lstm":
         return model, tokenizer
@@ -142,8 +135,6 @@ def folder_of(name: str) -> Path:
     """The checkpoint with the weights, or with no more than the shape and the tokenizer."""
     if name in ("scratch", "lstm") and (PRETRAINED / "config.json").is_file():
         return PRETRAINED
-    if name.startswith("small"):
-        return RUNS / name
     shipped = ROOT / "data" / "checkpoints" / "tales-gpt1"
     return PRETRAINED / "at" / name if name.isdecimal() else shipped
 
@@ -152,8 +143,6 @@ def folder_of(name: str) -> Path:
 def fingerprint(name: str) -> str:
     """Digest of all that a run takes from its body: the tokenizer, and the weights if it does."""
     weights = {"scratch": [], "lstm": [LSTM_RUN / "model.safetensors"]}
-    if name.startswith("small"):
-        return name  # made from a seed
     files = weights.get(name, [folder_of(name) / "model.safetensors"])
     content = [path.read_bytes() for path in [folder_of(name) / "tokenizer.json", *files]]
     return hashlib.sha256(b"".join(content)).hexdigest()
@@ -266,7 +255,7 @@ def choices(jobs: int) -> None:
 
 def aux(jobs: int) -> None:
     """The auxiliary objective against the number of labels."""
-    sizes = {"mood": (75, 300, 1200), "entailment": (75, 300)}
+    sizes = {"mood": (75, 300, 600), "entailment": (75, 300)}
     grid = {
         f"{task}, λ = {weight}": {str(n): sized(task, n, aux=weight) for n in sizes[task]}
         for task in sizes
@@ -277,20 +266,14 @@ def aux(jobs: int) -> None:
 
 def layers(jobs: int) -> None:
     """The score against the number of blocks kept (GPT-1 §5, Figure 2, left)."""
-    grid = {
-        task: {
-            "nothing": Cell(task, 0, body="scratch"),
-            **{str(n): Cell(task, 0, n_blocks=n) for n in range(4)},
-            "4": Cell(task, 0),
-        }
-        for task in ("mood", "entailment")
-    }
+    cells = {str(n): Cell("mood", 0, n_blocks=n) for n in range(4)}
+    grid = {"mood": {"nothing": Cell("mood", 0, body="scratch"), **cells, "4": Cell("mood", 0)}}
     measure("layers", grid, jobs)
 
 
 def labels(jobs: int) -> None:
     """The score against the number of labels."""
-    sizes = (35, 75, 150, 300, 1200)
+    sizes = (35, 75, 150, 300, 600)
     grid = {
         name: {str(n): sized("mood", n, body=body) for n in sizes}
         for name, body in (("pre-trained", "tales-gpt1"), ("from scratch", "scratch"))
@@ -323,45 +306,6 @@ def zeroshot(jobs: int) -> None:
         "points": points,
     }
     write_json(RECORDS / "zeroshot.json", record)
-
-
-SMALL = {"small": 0, "small-text": 1500, "small-shuffled": 1500}
-"""Small network -> updates of its pre-training."""
-
-
-def small_body(name: str) -> None:
-    """Two blocks of width 128, pre-trained on nothing, on text, or on the same tokens shuffled."""
-    folder = RUNS / name
-    if (folder / "config.json").is_file():
-        return
-    _, tokenizer = load(folder_of("tales-gpt1"))
-    torch.manual_seed(0)
-    shape = GPTConfig(
-        tokenizer.vocab_size, n_ctx=256, n_layer=2, n_head=2, d_model=128, norm="post", dropout=0.0
-    )
-    model = GPT(shape)
-    texts = (tale.text for tale in tales(4000))
-    stream = TokenStream.write(RUNS / f"{name}-text", texts, tokenizer)
-    if name == "small-shuffled":
-        stream = TokenStream.of(np.random.default_rng(0).permutation(stream.tokens))
-    optim = OptimConfig(lr=2e-3, warmup=100)
-    if SMALL[name]:
-        for _ in fit(model, Batches(stream, 8, 128), optim, SMALL[name], precision="bf16"):
-            pass
-    save(folder, model, tokenizer)
-
-
-def objectives(jobs: int) -> None:
-    """Does it matter what the network is asked to predict?"""
-    for name in SMALL:
-        small_body(name)
-    named = {
-        "next token of text": "small-text",
-        "next token of shuffled text": "small-shuffled",
-        "no pre-training": "small",
-    }
-    grid = {"mood": {name: Cell("mood", 0, body=body) for name, body in named.items()}}
-    measure("objectives", grid, jobs, updates=SMALL)
 
 
 def lstm(jobs: int, steps: int = 2000, batch_size: int = 8, seed: int = 0) -> None:
@@ -397,7 +341,7 @@ def lstm(jobs: int, steps: int = 2000, batch_size: int = 8, seed: int = 0) -> No
     write_json(LSTM_RUN / "run.json", record)
 
 
-MEASURES = (lstm, table5, choices, aux, layers, labels, zeroshot, real, objectives)
+MEASURES = (lstm, table5, choices, aux, layers, labels, zeroshot, real)
 
 if __name__ == "__main__":
     names, jobs = sys.argv[1:], 1
