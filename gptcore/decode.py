@@ -20,9 +20,8 @@ from gptcore.model import GPT, MLP, Block, KVCache
 
 PLAIN = (GPT, Block, CausalSelfAttention, MLP, nn.ModuleList, nn.Linear, nn.LayerNorm, nn.Embedding)
 
-# Weights of a matrix from which on products and sums beat PyTorch's matrix product of one row, and
-# of the part of it that is taken at a time, so that the products stay in the cache.
-LARGE, AT_ONCE = 2**17, 2**21
+# From so many weights on a matrix is read in parts, side by side.
+LARGE, PARTS = 2**17, 16
 
 Affine = tuple[Tensor, Tensor]
 """Weight and bias of a Linear or a LayerNorm."""
@@ -107,18 +106,19 @@ def _mlp(x: Tensor, w: Weights) -> Tensor:
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.linear` of (B, in), in less time where a CPU has one row to multiply.
 
-    All there is to do then is to read the weights once. Products and sums do it with all threads,
-    a matrix product of one row does not.
+    All there is to do then is to read the weights once. PyTorch does it with one thread; asked for
+    several products, each with a part of the rows, it does them with all threads.
     """
-    n = weight.numel()
-    if n < LARGE or len(x) > 1 or weight.device.type != "cpu" or weight.dtype != torch.float32:
+    n_out, n_in = weight.shape
+    one_thread = weight.numel() < LARGE or len(x) > 1 or torch.get_num_threads() == 1
+    if one_thread or weight.device.type != "cpu" or weight.dtype != torch.float32:
         return F.linear(x, weight, bias)
-    if n <= AT_ONCE:
-        y = (weight * x).sum(1)
-    else:
-        rows = max(1, AT_ONCE // weight.shape[1])
-        y = torch.cat([(part * x).sum(1) for part in weight.split(rows)])
-    return (y if bias is None else y.add_(bias)).unsqueeze(0)
+    n = n_out - n_out % PARTS
+    parts = weight[:n].view(PARTS, -1, n_in).transpose(1, 2)  # (P, in, out / P)
+    y = torch.bmm(x.expand(PARTS, 1, n_in), parts).view(1, n)
+    if n < n_out:
+        y = torch.cat([y, F.linear(x, weight[n:])], dim=1)
+    return y if bias is None else y.add_(bias)
 
 
 def _norm(x: Tensor, affine: Affine) -> Tensor:

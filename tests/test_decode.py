@@ -73,20 +73,28 @@ def test_weights_changed_on_the_way_are_the_ones_used():
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
-@pytest.mark.parametrize("at_once", [1, 100, 2**20])
+@pytest.mark.parametrize("parts", [1, 5, 16, 1000])
 @torch.no_grad()
-def test_one_row_by_products_and_sums(monkeypatch, norm, at_once):
-    """Matrices of real models go another way than small ones: here all do, whole and in parts."""
-    monkeypatch.setattr("gptcore.decode.LARGE", 1)
-    monkeypatch.setattr("gptcore.decode.AT_ONCE", at_once)
+def test_one_row_in_parts(monkeypatch, norm, parts):
+    """Matrices of real models go another way than small ones where there are threads for it: here
+    all do, also those whose rows the parts do not divide."""
     model, ids = model_of(norm), tokens(B=1)
-    taken = []
-    monkeypatch.setattr("gptcore.decode.F.linear", lambda *args: taken.append(args))
+    rows = []
+    bmm = torch.bmm
+    monkeypatch.setattr("torch.bmm", lambda x, w: rows.append(w.shape[0] * w.shape[2]) or bmm(x, w))
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setattr("gptcore.decode.LARGE", 1)
+    monkeypatch.setattr("gptcore.decode.PARTS", parts)
     decoder = Decoder(model, KVCache(model.config, 1))
     found = torch.stack([decoder.read(ids[:, t]) for t in range(24)], dim=1)
-    monkeypatch.undo()
-    assert not taken
     torch.testing.assert_close(found, model(ids), atol=1e-5, rtol=1e-5)
+    vocab = model.config.vocab_size
+    assert rows.count(vocab - vocab % parts) >= 24 * (parts < 1000)
+    taken = len(rows)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 1)
+    decoder.cache.reset()
+    decoder.read(ids[:, 0])
+    assert len(rows) == taken
 
 
 def test_a_full_cache_is_refused():
