@@ -22,8 +22,8 @@ from gptcore.train.finetune import FinetuneConfig, RecipeConfig, finetune
 from gptcore.train.loop import has_run
 
 EXAMPLES = """
-  gptcore finetune --out runs/mood --data tales-mood --lr 5e-4
-  gptcore finetune --out runs/sst2 --data sst2 --lr 5e-4 --epochs 1
+  gptcore finetune --out runs/mood --data tales-mood --lr 1e-3
+  gptcore finetune --out runs/sst2 --data sst2 --lr 1e-3 --epochs 1
   gptcore finetune --out runs/mine --data reviews.csv --model openai-gpt
   gptcore finetune --out runs/mine --data reviews.csv --model openai-gpt --resume"""
 

@@ -55,7 +55,7 @@ class RecipeConfig:
     batch_size: int = 32
     """Examples per update."""
     lr: float = 6.25e-5
-    """Learning rate at its peak. The shipped models are small and want about 5e-4."""
+    """Learning rate at its peak. The shipped models are small and want about 1e-3."""
     warmup: float = 0.002
     """Part of all updates in which the learning rate rises; then it falls in a line to 0."""
     weight_decay: float = 0.01
@@ -143,7 +143,7 @@ class FinetuneConfig:
 class Tuning:
     """One fine-tuning, ready to run: examples, classifier, batches, number of updates.
 
-        tuning = Tuning(model, tokenizer, labelled("tales-mood"), RecipeConfig(lr=5e-4))
+        tuning = Tuning(model, tokenizer, labelled("tales-mood"), RecipeConfig(lr=1e-3))
         losses = [step.loss for step in tuning.fit()]
         tuning.judge("test")                                 # {"accuracy": ..., "loss": ...}
 

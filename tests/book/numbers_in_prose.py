@@ -17,6 +17,8 @@ SOURCES = {
     "7,000": "GPT-1 §4.1, books",
     "768": "GPT-1 §4.1, width",
     "40,478": "GPT-1's released vocabulary: 40,000 merges, 476 characters, <unk>, newline",
+    "2,048": "GPT-1 §5, units of its LSTM",
+    "393,000": "MultiNLI's labels for training, GLUE's table 1",
     "0.999": "GPT-1's released train.py, second of Adam's betas",
     "1e-8": "GPT-1's released train.py, Adam's epsilon",
     "511": "a window of 512 scores all of its tokens but the first",
