@@ -57,7 +57,7 @@ SEEDS = (0, 1, 2)
 SIZES = {
     "mood": (300, 300),
     "entailment": (300, 300),
-    "similarity": (600, 200),
+    "similarity": (1800, 200),
     "endings": (600, 200),
     "sst2": (600, 400),
     "rte": (300, 400),
