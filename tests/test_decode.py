@@ -73,7 +73,7 @@ def test_weights_changed_on_the_way_are_the_ones_used():
 
 
 @pytest.mark.parametrize("norm", ["post", "pre"])
-@pytest.mark.parametrize("parts", [1, 5, 16, 1000])
+@pytest.mark.parametrize("parts", [1, 5, 16])
 @torch.no_grad()
 def test_one_row_in_parts(monkeypatch, norm, parts):
     """Matrices of real models go another way than small ones where there are threads for it: here
@@ -88,13 +88,13 @@ def test_one_row_in_parts(monkeypatch, norm, parts):
     decoder = Decoder(model, KVCache(model.config, 1))
     found = torch.stack([decoder.read(ids[:, t]) for t in range(24)], dim=1)
     torch.testing.assert_close(found, model(ids), atol=1e-5, rtol=1e-5)
-    vocab = model.config.vocab_size
-    assert rows.count(vocab - vocab % parts) >= 24 * (parts < 1000)
-    taken = len(rows)
+    per_token = 4 * model.config.n_layer + 1
+    assert len(rows) == 24 * per_token  # every matrix, and the logits
+    assert rows[per_token - 1] == model.config.vocab_size // parts * parts
     monkeypatch.setattr("torch.get_num_threads", lambda: 1)
     decoder.cache.reset()
     decoder.read(ids[:, 0])
-    assert len(rows) == taken
+    assert len(rows) == 24 * per_token
 
 
 def test_a_full_cache_is_refused():
