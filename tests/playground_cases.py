@@ -1,16 +1,14 @@
 """Vocabularies and texts on which a page must give the package's ids; how to ask its script."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import fuzz_texts
-import pytest
 from fuzz_texts import CHARACTERS, LONG, fuzz
+from node import node
 from test_tokenizer import HARD, MIRROR, OPENAI_FILES, ORACLES, of_oracle
 
 from gptcore.shipped import folder
@@ -26,15 +24,10 @@ SPACES += [f"a{c}b {c} {c}\n{c}c{c}" for c in "\u180e\u200b\u2028\u2029\u3000\uf
 
 def in_node(script: str, twin: str, **given: Any) -> Any:
     """What a script of tests/js answers, in Node, to the state of a twin and what else is given."""
-    node = shutil.which("node")
-    if node is None and os.environ.get("CI", "").lower() == "true":
-        pytest.fail("no Node on this machine, and CI=true requires one")
-    if node is None:
-        pytest.skip("NO NODE: install Node 20 to have what the page's script gives compared")
     state = re.search(r'<script type="application/json">(.*?)</script>', twin)[1]
     asked = f'{{"state":{state},{json.dumps(given)[1:]}'  # lone surrogates as \ud800
     path = Path(__file__).parent / "js" / script
-    done = subprocess.run([node, path], input=asked.encode(), capture_output=True, timeout=300)
+    done = subprocess.run([node(), path], input=asked.encode(), capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,12 +9,12 @@ import numpy as np
 import pytest
 import small_models
 import torch
+from node import node
 
 from gptcore.show.attention_steps import MASKS, STEPS, AttentionSteps, heads_of, look, pack
 from gptcore.tokenizer import Tokenizer
 
 TEXTS = ["low lower", "lowest low low"]
-NODE = shutil.which("node")
 # Every matrix of every head of a twin's first text, as the page computes them.
 WALK = """
 import { readFileSync } from "node:fs";
@@ -42,12 +41,10 @@ def tokenizer() -> Tokenizer:
 
 def in_the_page(explorer: AttentionSteps, mask: str = "causal") -> list[dict[str, np.ndarray]]:
     """The matrices that the page makes of a twin's state: one dict per head, flat."""
-    if NODE is None:
-        pytest.skip("NO NODE: install Node 20 to have the explorers' functions tested")
     code = WALK.replace("LOADER", (Path(__file__).parents[1] / "js/load.mjs").as_uri())
     state = re.search(r"json\">(.*?)</script>", explorer.twin(), re.DOTALL).group(1)
     given = f'{{"state":{state},"mask":{json.dumps(mask)}}}'
-    command = [NODE, "--input-type=module", "-e", code]
+    command = [node(), "--input-type=module", "-e", code]
     done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return [

@@ -1,15 +1,14 @@
 """The mask painter: its page's predicates are gptcore's, and what it says of a mask is so."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
+from node import node
 
 from gptcore.attention import PATTERNS, may_attend
 from gptcore.show import MaskPainter
@@ -38,12 +37,7 @@ NETWORKS = """({ network, stack, growth, route, LIMITS }, setup) => {
 
 def by_node(function: str, cases: list[dict]) -> list:
     """What a function of the page's module answers to each case."""
-    node = shutil.which("node")
-    if node is None and os.environ.get("CI", "").lower() == "true":
-        pytest.fail("no Node on this machine, and CI=true requires one")
-    if node is None:
-        pytest.skip("NO NODE: install Node 20 to have the page's masks compared")
-    command = [node, "--input-type=module", "-e", NODE % function, LOADER.as_uri()]
+    command = [node(), "--input-type=module", "-e", NODE % function, LOADER.as_uri()]
     given = json.dumps(cases)
     done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -1,11 +1,10 @@
 """The explorers' pure functions, tested by Node's own test runner where Node exists."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from node import node
 
 FOLDER = Path(__file__).parents[1] / "js"
 TESTS = sorted(FOLDER.glob("*.test.mjs"))
@@ -14,13 +13,11 @@ TESTS = sorted(FOLDER.glob("*.test.mjs"))
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
 def test_functions_of_a_module(path: Path) -> None:
     """Each file of tests/js passes; its own names say what it is about."""
-    node = shutil.which("node")
-    if node is None and os.environ.get("CI", "").lower() == "true":
-        pytest.fail("no Node on this machine, and CI=true requires one")
-    if node is None:
-        pytest.skip("NO NODE: install Node 20 to have the explorers' functions tested")
     done = subprocess.run(
-        [node, "--test", "--test-reporter=tap", path], capture_output=True, text=True, timeout=120
+        [node(), "--test", "--test-reporter=tap", path],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "\n# pass 0\n" not in done.stdout, f"{path.name} tests nothing"
