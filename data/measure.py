@@ -238,6 +238,8 @@ def table5(jobs: int) -> None:
     grid = {
         row: {task: replace(cell, task=task) for task in tasks[row]} for row, cell in rows.items()
     }
+    for row in ("full", "no pre-training"):  # where similarity needs more labels than the others
+        grid[f"{row}, 600 labels"] = {"similarity": replace(rows[row], task="similarity", n=600)}
     run = json.loads((LSTM_RUN / "run.json").read_text(encoding="utf-8"))
     measure("table5", grid, jobs, lstm=run)
 
