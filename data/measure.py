@@ -232,14 +232,14 @@ def table5(jobs: int) -> None:
         "no pre-training": replace(at, body="scratch"),
         "no auxiliary objective": replace(at, aux=0.0),
         "LSTM": replace(at, body="lstm"),
-        "the GPT at the LSTM's budget": replace(at, body="002000"),
+        "GPT, LSTM's budget": replace(at, body="002000"),
     }
-    tasks = dict.fromkeys(rows, TASKS) | {"the GPT at the LSTM's budget": TASKS[:2]}
+    tasks = dict.fromkeys(rows, TASKS) | {"GPT, LSTM's budget": TASKS[:2]}
     grid = {
         row: {task: replace(cell, task=task) for task in tasks[row]} for row, cell in rows.items()
     }
     for row in ("full", "no pre-training"):  # where similarity needs more labels than the others
-        grid[f"{row}, 600 labels"] = {"similarity": replace(rows[row], task="similarity", n=600)}
+        grid[f"{row}, 600"] = {"similarity": replace(rows[row], task="similarity", n=600)}
     run = json.loads((LSTM_RUN / "run.json").read_text(encoding="utf-8"))
     measure("table5", grid, jobs, lstm=run)
 
