@@ -1,11 +1,13 @@
-"""Two functions that make their gradient together with their value: the GELU and the loss.
+"""Three functions with gradients written by hand: the GELU, short attention and the loss.
 
-PyTorch's own would do; these are faster where a laptop spends its time. Both rest on one thought:
-what the forward pass has just computed is most of the derivative, so take the derivative there,
-while everything is at hand, and let the backward pass only multiply.
+PyTorch's own would do; these are faster where a laptop spends its time. All rest on one thought:
+what the forward pass has just computed is most of the derivative. The GELU and the loss take the
+derivative there, while everything is at hand, and their backward pass only multiplies; attention
+keeps its weights.
 
 Source: GPT-1 §4.1 and its released code (the GELU's tanh form, after Hendrycks and Gimpel 2016,
-§2); GPT-1 §3.1, eq. 1 (the loss). The way they are computed is ours.
+§2); GPT-1 §3.1 and its released code (attention), eq. 1 (the loss). The way they are computed is
+ours.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 PRECISE = (torch.float32, torch.float64)
+SHORT = 64
+"""Positions up to which keeping the attention weights is faster than computing them again."""
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -41,20 +45,73 @@ class _GELU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:  # type: ignore
-        inner = torch.addcmul(x.new_tensor(_GELU.A), x, x, value=_GELU.B)  # a + b x²
+        a, one = x.new_tensor(_GELU.A), x.new_ones(())
+        inner = torch.addcmul(a, x, x, value=_GELU.B)  # a + b x²
         sigmoid = (x * inner).sigmoid_()
-        y = x * sigmoid
-        if ctx.needs_input_grad[0]:  # from here on in place: `inner` becomes the slope
-            slope = inner.mul_(3).sub_(2 * _GELU.A).mul_(y)  # z' y
-            slope.addcmul_(slope, sigmoid, value=-1).add_(sigmoid)
+        if ctx.needs_input_grad[0]:  # in the memory of `inner`, the slope as σ (1 + x z' (1 - σ))
+            slope = torch.lerp(a, inner, 3, out=inner)  # z'
+            torch.addcmul(one, x, slope, out=slope).lerp_(one, sigmoid).mul_(sigmoid)
             ctx.save_for_backward(slope)
-        return y
+        return sigmoid.mul_(x)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore
         _refuse_a_second_derivative()
         (slope,) = ctx.saved_tensors
-        return grad * slope
+        return slope.mul_(grad)
+
+
+def is_short(qkv: Tensor) -> bool:
+    """Whether `short_attention`, gradient included, is faster than PyTorch's for this `qkv`."""
+    learns = torch.is_grad_enabled() and qkv.requires_grad
+    return learns and qkv.shape[1] <= SHORT and qkv.device.type == "cpu" and qkv.dtype in PRECISE
+
+
+def short_attention(qkv: Tensor, n_head: int) -> Tensor:
+    """softmax(q kᵀ / √D + causal mask) v in every head, for a CPU and up to `SHORT` positions.
+
+    PyTorch's kernel forgets the weights, to spare T x T numbers a head, and computes them again
+    for the gradient. While T is small there is little to spare.
+
+    Args:
+        qkv: (B, T, 3 C), queries, keys and values side by side, and in each the heads.
+        n_head: H; a head has D = C / H columns.
+
+    Returns:
+        (B, T, C), the heads side by side.
+    """
+    return _ShortAttention.apply(qkv, n_head)
+
+
+class _ShortAttention(torch.autograd.Function):
+    """All heads of all sequences as one batch of products."""
+
+    @staticmethod
+    def forward(ctx, qkv: Tensor, n_head: int) -> Tensor:  # type: ignore
+        B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+        parts = qkv.view(B, T, 3, n_head, -1).permute(2, 0, 3, 1, 4).reshape(3, B * n_head, T, -1)
+        q, k, v = parts  # (B H, T, D)
+        ctx.scale = 1 / math.sqrt(q.shape[-1])
+        later = qkv.new_full((T, T), float("-inf")).triu_(1)
+        weights = torch.baddbmm(later, q, k.transpose(1, 2), alpha=ctx.scale).softmax(dim=-1)
+        ctx.save_for_backward(parts, weights)
+        return (weights @ v).view(B, n_head, T, -1).transpose(1, 2).reshape(B, T, C)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore
+        _refuse_a_second_derivative()
+        parts, weights = ctx.saved_tensors
+        q, k, v = parts
+        B, T, C = grad.shape
+        D = q.shape[-1]
+        grad = grad.reshape(B, T, -1, D).transpose(1, 2).reshape(-1, T, D)
+        slope = (grad @ v.transpose(1, 2)).mul_(weights)  # w g; of the scores: w g - w Σ w g
+        slope.addcmul_(weights, slope.sum(-1, keepdim=True), value=-1).mul_(ctx.scale)
+        grads = torch.empty_like(parts)
+        torch.bmm(slope, k, out=grads[0])
+        torch.bmm(slope.transpose(1, 2), q, out=grads[1])
+        torch.bmm(weights.transpose(1, 2), grad, out=grads[2])
+        return grads.view(3, B, -1, T, D).permute(1, 3, 0, 2, 4).reshape(B, T, 3 * C), None
 
 
 def tied_cross_entropy(
@@ -134,4 +191,6 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
 def _refuse_a_second_derivative() -> None:
     """Gradients made beforehand are numbers without a history: their own would be silently 0."""
     if torch.is_grad_enabled():
-        raise RuntimeError("create_graph=True: the GELU and the loss have no second derivative")
+        raise RuntimeError(
+            "create_graph=True: the GELU, short attention and the loss have no second derivative"
+        )

@@ -7,7 +7,16 @@ import torch
 from torch.nn import functional as F
 
 from gptcore import gradients
-from gptcore.gradients import _TiedCrossEntropy, gelu, tied_cross_entropy
+from gptcore.attention import CausalSelfAttention
+from gptcore.config import GPTConfig
+from gptcore.gradients import (
+    SHORT,
+    _TiedCrossEntropy,
+    gelu,
+    is_short,
+    short_attention,
+    tied_cross_entropy,
+)
 
 
 def random(*shape, scale=1.0, seed=0):
@@ -41,6 +50,52 @@ def test_gelu_leaves_its_input_alone_and_half_precision_to_pytorch():
     assert torch.equal(gelu(x).detach(), gelu(before)) and torch.equal(x, before)
     half = torch.linspace(-4, 4, 50, dtype=torch.bfloat16)
     assert torch.equal(gelu(half), F.gelu(half, approximate="tanh"))
+
+
+@pytest.mark.parametrize(("B", "T", "n_head", "D"), [(1, 1, 1, 4), (2, 7, 3, 4), (3, 64, 2, 8)])
+def test_short_attention_and_its_gradient_are_pytorch_s(B, T, n_head, D):
+    ours = random(B, T, 3 * n_head * D, scale=2.0).requires_grad_()
+    theirs = ours.detach().clone().requires_grad_()
+    q, k, v = (t.view(B, T, n_head, D).transpose(1, 2) for t in theirs.chunk(3, dim=2))
+    expected = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+    value, weight = short_attention(ours, n_head), random(B, T, n_head * D, seed=1)
+    torch.testing.assert_close(value, expected, atol=1e-12, rtol=0)
+    (value * weight).sum().backward()
+    (expected * weight).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-12, rtol=0)
+
+
+def test_where_attention_is_short():
+    """Longer, only read, or in half precision, PyTorch's kernel has the smaller memory or time."""
+    qkv = torch.randn(1, SHORT, 12, requires_grad=True)
+    assert is_short(qkv) and is_short(qkv.double())
+    assert not is_short(torch.randn(1, SHORT + 1, 12, requires_grad=True))
+    assert not is_short(qkv.detach()) and not is_short(qkv.bfloat16())
+    with torch.no_grad():
+        assert not is_short(qkv)
+
+
+@pytest.mark.parametrize("how", ["plain", "mask", "weights", "dropout", "past"])
+def test_a_layer_takes_the_short_way_only_where_it_says_the_same(how, monkeypatch):
+    """A mask, wanted weights, dropout or a cache need what follows; nothing of it may be lost."""
+    taken = []
+    monkeypatch.setattr(
+        "gptcore.attention.short_attention", lambda *a: (taken.append(a), short_attention(*a))[1]
+    )
+    config = GPTConfig(vocab_size=8, n_ctx=8, n_layer=1, d_model=12, n_head=3, dropout=0.0)
+    layer = CausalSelfAttention(config).double()
+    layer.dropout = 0.5 if how == "dropout" else 0.0
+    x, room = random(2, 5, 12), torch.zeros(2, 3, 8, 4, dtype=torch.float64)
+    y = layer(
+        x,
+        torch.eye(5, dtype=torch.bool) if how == "mask" else None,
+        (room.clone(), room.clone(), 0) if how == "past" else None,
+        [] if how == "weights" else None,
+    )
+    assert bool(taken) == (how == "plain")
+    with torch.no_grad():
+        same = torch.allclose(y, layer(x), atol=1e-12)
+    assert same == (how not in ("mask", "dropout"))
 
 
 @pytest.mark.parametrize("chunk", [2**21, 500])
@@ -120,7 +175,15 @@ def test_a_gradient_made_with_the_value_is_given_once_and_has_none_itself():
     torch.autograd.grad(loss, (x, weight), retain_graph=True)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         torch.autograd.grad(loss, (x, weight))
-    for value in (gelu(x).sum(), tied_cross_entropy(x, weight, torch.tensor([0, 1, 2, 3]))):
+    slope = gelu(x).sum()
+    torch.autograd.grad(slope, x, retain_graph=True)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(slope, x)
+    for value in (
+        gelu(x).sum(),
+        short_attention(x[None, :, :6], 1).sum(),
+        tied_cross_entropy(x, weight, torch.tensor([0, 1, 2, 3])),
+    ):
         with pytest.raises(RuntimeError, match="create_graph=True: .* no second derivative"):
             torch.autograd.grad(value, x, create_graph=True)
 

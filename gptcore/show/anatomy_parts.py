@@ -149,7 +149,8 @@ def _attention(norm: str) -> list[Part]:
         *(STREAM, ("B", "T", "3C")),
         (
             (layer.__init__, "self.c_attn =", ""),
-            (layer.forward, "self.c_attn(x).split", "(t.view(B, T"),
+            (layer.forward, "qkv = self.c_attn(x)", ""),
+            (layer.forward, "qkv.split", "(t.view(B, T"),
         ),
         (*papers, "§2.1, Table 2.1: heads and their width"),
         {"weight": ("3C", "C"), "bias": ("3C",)},
@@ -160,7 +161,7 @@ def _attention(norm: str) -> list[Part]:
         "Every position weighs the keys that it may read, by softmax(q·k / √D), and adds up "
         "their values with these weights. No parameters; the cost grows with the number of keys. "
         "These lines run when the weights are asked for; otherwise PyTorch's fused "
-        "F.scaled_dot_product_attention computes the same.",
+        "F.scaled_dot_product_attention, or short_attention in training, computes the same.",
         *(("B", "T", "3C"), STREAM),
         ((layer.forward, "scores = q @", "y = F.dropout(a, p) @ v"),),
         (*papers, "§2.1: dense and banded layers alternate; the band's width is not published"),
