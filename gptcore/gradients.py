@@ -42,17 +42,24 @@ class _GELU(torch.autograd.Function):
 
     A = 2 * math.sqrt(2 / math.pi)
     B = 0.044715 * A
+    SLICE = 2**18  # numbers worked on at a time: few enough for a cache
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:  # type: ignore
         a, one = x.new_tensor(_GELU.A), x.new_ones(())
-        inner = torch.addcmul(a, x, x, value=_GELU.B)  # a + b x²
-        sigmoid = (x * inner).sigmoid_()
-        if ctx.needs_input_grad[0]:  # in the memory of `inner`, the slope as σ (1 + x z' (1 - σ))
-            slope = torch.lerp(a, inner, 3, out=inner)  # z'
-            torch.addcmul(one, x, slope, out=slope).lerp_(one, sigmoid).mul_(sigmoid)
+        y = torch.empty_like(x, memory_format=torch.contiguous_format)
+        slope = torch.empty_like(y)
+        flat = (t.view(-1).split(_GELU.SLICE) for t in (x.contiguous(), y, slope))
+        for x, sigmoid, inner in zip(*flat, strict=True):  # all in place: what is read is at hand
+            torch.addcmul(a, x, x, value=_GELU.B, out=inner)  # a + b x²
+            torch.mul(x, inner, out=sigmoid).sigmoid_()
+            if ctx.needs_input_grad[0]:  # `inner` becomes the slope, as σ (1 + x z' (1 - σ))
+                torch.lerp(a, inner, 3, out=inner)  # z'
+                torch.addcmul(one, x, inner, out=inner).lerp_(one, sigmoid).mul_(sigmoid)
+            sigmoid.mul_(x)  # and `sigmoid` the value
+        if ctx.needs_input_grad[0]:
             ctx.save_for_backward(slope)
-        return sigmoid.mul_(x)
+        return y
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore

@@ -10,6 +10,7 @@ from gptcore import gradients
 from gptcore.attention import CausalSelfAttention
 from gptcore.config import GPTConfig
 from gptcore.gradients import (
+    _GELU,
     SHORT,
     _TiedCrossEntropy,
     gelu,
@@ -31,8 +32,10 @@ def test_gelu_by_hand():
     torch.testing.assert_close(values, expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("chunk", [2**18, 100])
 @pytest.mark.parametrize(("dtype", "atol"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
-def test_gelu_and_its_slope_are_pytorch_s(dtype, atol):
+def test_gelu_and_its_slope_are_pytorch_s(dtype, atol, chunk, monkeypatch):
+    monkeypatch.setattr(_GELU, "SLICE", chunk)
     ours = torch.cat([torch.linspace(-12, 12, 999, dtype=torch.float64), random(999)]).to(dtype)
     theirs = ours.clone().requires_grad_()
     ours.requires_grad_()
@@ -48,6 +51,8 @@ def test_gelu_leaves_its_input_alone_and_half_precision_to_pytorch():
     x = torch.randn(50, requires_grad=True)
     before = x.detach().clone()
     assert torch.equal(gelu(x).detach(), gelu(before)) and torch.equal(x, before)
+    turned = before.view(5, 10).t()  # not contiguous in memory
+    torch.testing.assert_close(gelu(turned), gelu(before).view(5, 10).t(), atol=1e-6, rtol=0)
     half = torch.linspace(-4, 4, 50, dtype=torch.bfloat16)
     assert torch.equal(gelu(half), F.gelu(half, approximate="tanh"))
 
