@@ -26,13 +26,14 @@ SHORT = 64
 def gelu(x: Tensor) -> Tensor:
     """The GELU in its tanh form, 0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))), as in OpenAI's code.
 
-    On a CPU a tanh takes as long as three sigmoids, and 0.5 (1 + tanh u) = σ(2 u), so there it is
-    computed as x σ(2 u). A GPU has one kernel for the whole, and half precision wants it too.
+    On a CPU a tanh takes as long as three sigmoids, and 0.5 (1 + tanh u) = σ(2 u), so there it
+    learns as x σ(2 u). PyTorch has one kernel for the whole, which is better where nothing is
+    learned, for a token at a time above all, on a GPU, and in half precision.
 
     Args:
         x: any shape.
     """
-    if x.device.type == "cpu" and x.dtype in PRECISE:
+    if _learns(x):
         return _GELU.apply(x)
     return F.gelu(x, approximate="tanh")
 
@@ -53,12 +54,11 @@ class _GELU(torch.autograd.Function):
         for x, sigmoid, inner in zip(*flat, strict=True):  # all in place: what is read is at hand
             torch.addcmul(a, x, x, value=_GELU.B, out=inner)  # a + b x²
             torch.mul(x, inner, out=sigmoid).sigmoid_()
-            if ctx.needs_input_grad[0]:  # `inner` becomes the slope, as σ (1 + x z' (1 - σ))
-                torch.lerp(a, inner, 3, out=inner)  # z'
-                torch.addcmul(one, x, inner, out=inner).lerp_(one, sigmoid).mul_(sigmoid)
-            sigmoid.mul_(x)  # and `sigmoid` the value
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(slope)
+            torch.lerp(a, inner, 3, out=inner)  # z'
+            torch.addcmul(one, x, inner, out=inner).lerp_(one, sigmoid)  # 1 + x z' (1 - σ)
+            inner.mul_(sigmoid)  # the slope
+            sigmoid.mul_(x)  # the value
+        ctx.save_for_backward(slope)
         return y
 
     @staticmethod
@@ -70,8 +70,7 @@ class _GELU(torch.autograd.Function):
 
 def is_short(qkv: Tensor) -> bool:
     """Whether `short_attention`, gradient included, is faster than PyTorch's for this `qkv`."""
-    learns = torch.is_grad_enabled() and qkv.requires_grad
-    return learns and qkv.shape[1] <= SHORT and qkv.device.type == "cpu" and qkv.dtype in PRECISE
+    return qkv.shape[1] <= SHORT and _learns(qkv)
 
 
 def short_attention(qkv: Tensor, n_head: int) -> Tensor:
@@ -193,6 +192,12 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
         total.addmm_(a, b)
     else:
         total += a @ b
+
+
+def _learns(x: Tensor) -> bool:
+    """Whether `x` will be asked for a gradient, where what is written here by hand is faster."""
+    wanted = x.requires_grad and torch.is_grad_enabled()
+    return wanted and x.device.type == "cpu" and x.dtype in PRECISE
 
 
 def _refuse_a_second_derivative() -> None:
