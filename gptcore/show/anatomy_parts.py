@@ -201,7 +201,7 @@ def _mlp(norm: str) -> list[Part]:
         *("gelu", "GELU", "h.i.mlp", "mlp", "MLP", "branch"),
         "A smooth bend, number by number. Without it the two matrices would be no more than one.",
         *(wide, wide),
-        (product, (gelu, "def gelu", "The GELU in"), (gelu, "if x.device", "return F.gelu")),
+        (product, (gelu, "def gelu", "The GELU in"), (gelu, "if _learns(x)", "return F.gelu")),
         ("§4.1; its tanh form is that of the released code", "§2.3: as GPT-1", "§2.1: as GPT-2"),
     )
     c_proj = Part(
