@@ -65,7 +65,7 @@ class _GELU(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore
         _refuse_a_second_derivative()
         (slope,) = ctx.saved_tensors
-        return slope.mul_(grad)
+        return grad * slope  # not in place: a reader may ask for several gradients of one pass
 
 
 def is_short(qkv: Tensor) -> bool:
