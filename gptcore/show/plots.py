@@ -148,8 +148,8 @@ def bars(
     fig.update_layout(bargap=0.35)
     numbers = [value for group in groups.values() for value in group.values()]
     low, high = min(0.0, *numbers), max(0.0, *numbers)
-    # Room for the number behind the longest bar, which plotly does not reserve.
-    fig.update_xaxes(showgrid=True, showline=False, range=[1.15 * low, 1.15 * high])
+    # Room for the number behind the longest bar, on a phone too; plotly reserves none.
+    fig.update_xaxes(showgrid=True, showline=False, range=[1.3 * low, 1.3 * high])
     fig.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=8)
     return fig
 

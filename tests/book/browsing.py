@@ -157,6 +157,9 @@ def drawing_complaints(page: Page) -> list[str]:
           found.push(`chart ${i + 1} has no marks`);
         if (!chart.querySelector("[role=img]")?.getAttribute("aria-label"))
           found.push(`chart ${i + 1} has no text alternative`);
+        for (const number of chart.querySelectorAll("text.bartext"))
+          if (box(number).right > box(svg).right + 0.5 || box(number).left < box(svg).left - 0.5)
+            found.push(`chart ${i + 1} cuts off the number ${number.textContent}`);
       });
       document.querySelectorAll("figure.gpt-explorer-figure").forEach((figure, i) => {
         const root = figure.querySelector("div.gpt-explorer");

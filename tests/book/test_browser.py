@@ -174,6 +174,11 @@ BROKEN = {
     "fetch": ("<script>fetch('https://api.invalid/').catch(() => 0)</script>", "asked for https:"),
     "formula": ('<span class="math">\\(x\\)</span>', "1 formulas not drawn"),
     "chart": ('<figure class="gpt-chart"></figure>', "chart 1 is not drawn"),
+    "number": (
+        '<figure class="gpt-chart"><svg class="main-svg" width="300" style="overflow: visible">'
+        '<text class="bartext" x="290" y="50">0.8345</text></svg></figure>',
+        "chart 1 cuts off the number 0.8345",
+    ),
     "explorer": ('<figure class="gpt-explorer-figure"></figure>', "explorer 1 (undefined) is not"),
     "wide": ('<div style="width: 900px">wide</div>', "900 px wide, 390 px there"),
 }
