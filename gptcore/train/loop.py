@@ -37,7 +37,7 @@ from gptcore.batches import Batches
 from gptcore.classifier import Classifier
 from gptcore.optim import OptimConfig, lr_at, make_optimizer
 from gptcore.tasks import TaskBatches
-from gptcore.train.guards import Deferred, SeededRandom
+from gptcore.train.guards import Deferred, SeededRandom, keep_freed_memory
 from gptcore.training_state import SCALARS
 
 if TYPE_CHECKING:
@@ -191,6 +191,8 @@ class _Run:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(model, optim)
         self.device = self.parameters[0].device
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.precision = choose_precision(precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type) if self.precision == "fp16" else None
         self.loss_fn = loss_fn or _model_loss
