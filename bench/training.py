@@ -1,10 +1,13 @@
 """Compare a training step with transformers' GPT2LMHeadModel: same weights, batches and threads.
 
-A step is forward, backward, clipping and AdamW: `fit` on our side, a plain loop on theirs with
-fused AdamW. Steps alternate. Losses must be equal at every step, or the run stops. Memory is the
-highest resident size of a process of its own while it takes three steps, less what it had before
-it made the model. Targets are against transformers' default GELU; the line below it gives it the
-faster one.
+A step is forward, backward, clipping and AdamW: `fit` on our side, a plain loop on theirs. Each
+trains in a process of its own, as its users do, and they take turns. Losses must be equal at every
+step, or the run stops. Memory is the highest resident size of a process while it takes three steps,
+less what it had before it made the model.
+
+Targets are against what one gets without asking: transformers' default GELU and the AdamW that
+PyTorch picks on a CPU. The lines below give them first the fused AdamW, which `fit` takes, too,
+then the faster GELU as well.
 
     python bench/training.py
     python bench/training.py --quick      the smallest network, a few steps, no memory
@@ -12,18 +15,17 @@ faster one.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import re
 import resource
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 from peers.hugging_face import DEFAULT, NETWORKS, ONE_KERNEL, Network, train, twin
-from peers.timing import alternate, header, line, options, report
+from peers.timing import Apart, alternate, header, line, options, report
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -33,48 +35,63 @@ from gptcore.train.loop import fit
 
 OPTIM = OptimConfig(lr=1e-4, warmup=0, schedule="constant")
 ENDLESS = 10**9
-RIVALS = {DEFAULT: "", ONE_KERNEL: ", its GELU in one kernel"}
+OURS = "ours"
+RIVALS = {  # what follows the network's name: their GELU, and whether AdamW is fused
+    "": (DEFAULT, False),
+    ", fused AdamW": (DEFAULT, True),
+    ", fused AdamW, GELU in one kernel": (ONE_KERNEL, True),
+}
 
 
 def main() -> None:
     """Print one table."""
-    parser = options(__doc__, runs=6)
-    parser.add_argument("--memory-of", nargs=2, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
-    if chosen.memory_of:
-        print(memory(NETWORKS[int(chosen.memory_of[0])], chosen.memory_of[1]))
-        return
+    chosen = options(__doc__, runs=6).parse_args()
     print(f"Training step, {chosen.threads} threads, against transformers")
     header("ms")
-    for i, network in enumerate(NETWORKS[: 1 if chosen.quick else None]):
-        few = 3 if chosen.quick else chosen.runs
-        compare_time(network, few if i else 5 * few)
     if chosen.quick:
+        compare_time(0, chosen.threads, 3, 1)
         return
+    compare_time(0, chosen.threads, 3 * chosen.runs, 10)  # a step is too short to be timed alone
+    for i in range(1, len(NETWORKS)):
+        compare_time(i, chosen.threads, chosen.runs, 1)
     header("MB")
     for i, network in enumerate(NETWORKS):
-        sizes = [ask(i, name, chosen.threads) for name in ("ours", *RIVALS)]
-        for gelu, size in zip(RIVALS, sizes[1:], strict=True):
-            target = ">= 1x" if gelu == DEFAULT else ""
-            line(f"memory, {network}{RIVALS[gelu]}", sizes[0], size, target)
+        ours = ask(i, OURS, chosen.threads)
+        for name, (gelu, fused) in RIVALS.items():
+            if fused:  # how AdamW loops makes no difference here
+                target = ">= 1x" if gelu == DEFAULT else ""
+                line(f"memory, {network}{name}", ours, ask(i, name, chosen.threads), target)
 
 
-def compare_time(network: Network, runs: int) -> None:
-    """Time steps of the three models in turn."""
-    torch.manual_seed(0)
-    model = GPT(network.config)
-    steps = {name: train(twin(model, name), batches(network), OPTIM, lr) for name in RIVALS}
-    steps["ours"] = (record.loss for record in fit(model, batches(network), OPTIM, ENDLESS))
-    calls = {name: lambda losses=losses: next(losses) for name, losses in steps.items()}
-    alternate(2, calls)  # warm
-    timed = alternate(runs, calls)
-    ours = timed.pop("ours")
-    for gelu, theirs in timed.items():
+def compare_time(i: int, threads: int, runs: int, steps: int) -> None:
+    """Time `runs` times `steps` updates of all, in turn."""
+    network = NETWORKS[i]
+    programs = {name: Apart(trainer, i, name, threads, steps) for name in (OURS, *RIVALS)}
+    alternate(2, programs)  # warm
+    timed = alternate(runs, programs)
+    for program in programs.values():
+        program.close()
+    ours = timed.pop(OURS)
+    for name, theirs in timed.items():
         for a, b in zip(ours, theirs, strict=True):
-            assert abs(a.result - b.result) < 1e-4, f"losses differ: {a.result} and {b.result}"
-        target = f">= {network.train}x" if gelu == DEFAULT else ""
-        report(f"step, {network}{RIVALS[gelu]}", ours, theirs, target, 1000)
+            for x, y in zip(a.result, b.result, strict=True):
+                assert abs(x - y) < 1e-4, f"losses differ: {x} and {y}"
+        target = "" if name else f">= {network.train}x"
+        report(f"step, {network}{name}", ours, theirs, target, 1000 / steps)
+
+
+def trainer(i: int, name: str, threads: int, steps: int) -> Callable[[], list[float]]:
+    """What takes that many steps of network `i` whenever it is called, and returns the losses."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    network = NETWORKS[i]
+    model = GPT(network.config)
+    if name == OURS:
+        losses = (record.loss for record in fit(model, batches(network), OPTIM, ENDLESS))
+    else:
+        gelu, fused = RIVALS[name]
+        losses = train(twin(model, gelu), batches(network), OPTIM, lr, fused)
+    return lambda: list(itertools.islice(losses, steps))
 
 
 def lr(step: int) -> float:
@@ -90,24 +107,28 @@ def batches(network: Network) -> Iterator[tuple[Tensor, Tensor]]:
     return itertools.cycle([(x[:, :-1].contiguous(), x[:, 1:].contiguous()) for x in ids])
 
 
-def ask(network: int, name: str, threads: int) -> float:
+def ask(i: int, name: str, threads: int) -> float:
     """`memory` in a process of its own."""
-    command = [sys.executable, __file__, "--threads", str(threads)]
-    out = subprocess.check_output([*command, "--memory-of", str(network), name], text=True)
-    return float(out)
+    program = Apart(partial, memory, i, name, threads)
+    size = program.run().result
+    program.close()
+    return size
 
 
-def memory(network: Network, name: str) -> float:
-    """Megabytes that a model and three steps of training add to this process."""
+def memory(i: int, name: str, threads: int) -> float:
+    """Megabytes that a model of network `i` and three steps of training add to this process."""
+    torch.set_num_threads(threads)
+    network = NETWORKS[i]
     before = peak()
     c = network.config
-    if name == "ours":
+    if name == OURS:
         losses = (record.loss for record in fit(GPT(c), batches(network), OPTIM, ENDLESS))
     else:
         shape = dict(n_layer=c.n_layer, n_head=c.n_head, n_embd=c.d_model, n_positions=c.n_ctx)
         dropout = dict(embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0)
-        config = GPT2Config(vocab_size=c.vocab_size, activation_function=name, **shape, **dropout)
-        losses = train(GPT2LMHeadModel(config), batches(network), OPTIM, lr)
+        gelu, fused = RIVALS[name]
+        config = GPT2Config(vocab_size=c.vocab_size, activation_function=gelu, **shape, **dropout)
+        losses = train(GPT2LMHeadModel(config), batches(network), OPTIM, lr, fused)
     list(itertools.islice(losses, 3))
     return peak() - before
 

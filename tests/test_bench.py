@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ BENCH = Path(__file__).resolve().parents[1] / "bench"
 sys.path.insert(0, str(BENCH))
 
 import finetuning  # noqa: E402
-from peers.timing import Run, alternate, header, line, report  # noqa: E402
+from peers.timing import Apart, Run, alternate, header, line, report  # noqa: E402
 from peers.trainer import Mark, rows  # noqa: E402
 
 from gptcore.tasks import Batch  # noqa: E402
@@ -49,6 +50,20 @@ def test_contenders_take_turns():
     }
 
 
+def test_a_program_apart_is_timed_where_it_runs():
+    """Each keeps its state from call to call; CPU time is not that of who waits for it."""
+    a, b = Apart(partial, os.getpid), Apart(partial, os.getpid)
+    assert len({a.run().result, b.run().result, os.getpid()}) == 3
+    numbers, adder = Apart(partial, next, iter([10, 11])), Apart(partial, sum, range(3_000_000))
+    timed = alternate(2, {"numbers": numbers, "sum": adder})
+    assert [run.result for run in timed["numbers"]] == [10, 11]
+    assert all(0 < run.cpu <= run.wall + 0.05 for run in timed["sum"])
+    with pytest.raises(RuntimeError, match="the process that was to be timed has ended"):
+        numbers.run()
+    for program in (a, b, numbers, adder):
+        program.close()
+
+
 def glance(name):
     """What a file of bench prints below its header when it takes a glance."""
     command = [sys.executable, str(BENCH / f"{name}.py"), "--quick", "--threads", "1"]
@@ -68,7 +83,7 @@ def assert_ratios(lines, first_target):
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "target"), [("training", 2, ">= 1.3x"), ("generation", 3, ">= 3.0x")]
+    ("name", "rows", "target"), [("training", 3, ">= 1.3x"), ("generation", 3, ">= 3.0x")]
 )
 def test_a_glance_prints_ratios_beside_their_targets(name, rows, target):
     lines = glance(name)

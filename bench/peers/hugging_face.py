@@ -1,6 +1,6 @@
 """transformers' GPT2LMHeadModel with our weights, trained by a good plain loop.
 
-It gets what suits it best: SDPA, fused AdamW, no cache while it trains.
+It gets SDPA, no cache while it trains, and, unless told otherwise, what suits it best: fused AdamW.
 """
 
 from __future__ import annotations
@@ -67,15 +67,19 @@ def train(
     batches: Iterable[tuple[Tensor, Tensor]],
     optim: OptimConfig,
     lr: Callable[[int], float],
+    fused: bool = True,
 ) -> Iterator[float]:
-    """One update for every item asked for; yields its loss. What decays is what decays in ours."""
+    """One update for every item asked for; yields its loss. What decays is what decays in ours.
+
+    Without `fused`, AdamW is the one that PyTorch picks where nobody asks.
+    """
     model.train()
     groups = [
         {"params": [p for p in model.parameters() if p.dim() >= 2]},
         {"params": [p for p in model.parameters() if p.dim() < 2], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(
-        groups, optim.lr, optim.betas, optim.eps, optim.weight_decay, fused=True
+        groups, optim.lr, optim.betas, optim.eps, optim.weight_decay, fused=fused or None
     )
     for step, (ids, targets) in enumerate(batches):
         for group in optimizer.param_groups:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import time
 from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any
 
@@ -18,9 +20,55 @@ class Run:
         self.wall, self.cpu = time.perf_counter() - wall, time.process_time() - cpu
 
 
-def alternate(runs: int, calls: Mapping[str, Callable[[], Any]]) -> dict[str, list[Run]]:
+class Apart:
+    """A program in a process of its own, as its users have it: memory and threads are not shared.
+
+    Args:
+        make: a function of a module. It is called over there with `arguments` and returns what
+            `run` calls and times; a result has to survive pickle.
+    """
+
+    def __init__(self, make: Callable[..., Callable[[], Any]], *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there, make, arguments), daemon=True)
+        self._process.start()
+        there.close()
+
+    def run(self) -> Run:
+        """One call over there; the clocks are those of that process.
+
+        Raises:
+            RuntimeError: the process is gone; what it died of stands above.
+        """
+        try:
+            self._pipe.send(None)
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            raise RuntimeError("the process that was to be timed has ended") from None
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join()
+
+
+def _serve(pipe: Connection, make: Callable[..., Callable[[], Any]], arguments: tuple) -> None:
+    call = make(*arguments)
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:
+            return
+        pipe.send(Run(call))
+
+
+def alternate(runs: int, calls: Mapping[str, Callable[[], Any] | Apart]) -> dict[str, list[Run]]:
     """Run all of them in turn, so that other work on the machine slows all alike."""
-    rounds = [{name: Run(call) for name, call in calls.items()} for _ in range(runs)]
+    rounds = [
+        {name: c.run() if isinstance(c, Apart) else Run(c) for name, c in calls.items()}
+        for _ in range(runs)
+    ]
     return {name: [a[name] for a in rounds] for name in calls}
 
 
