@@ -39,7 +39,7 @@ OURS = "ours"
 RIVALS = {  # what follows the network's name: their GELU, and whether AdamW is fused
     "": (DEFAULT, False),
     ", fused AdamW": (DEFAULT, True),
-    ", fused AdamW, GELU in one kernel": (ONE_KERNEL, True),
+    ", fused AdamW and GELU": (ONE_KERNEL, True),
 }
 
 

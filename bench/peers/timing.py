@@ -84,7 +84,7 @@ def options(text: str, runs: int = 5, threads: bool = True) -> argparse.Argument
 
 def header(unit: str = "s") -> None:
     """The line above the reports. Ratios are theirs / ours: above 1 we are faster."""
-    print(f"{'':52}{'ours ' + unit:>9}{'theirs ' + unit:>11}{'ratio':>8}{'CPU':>8}  target")
+    print(f"{'':58}{'ours ' + unit:>9}{'theirs ' + unit:>11}{'ratio':>8}{'CPU':>8}  target")
 
 
 def report(
@@ -100,5 +100,5 @@ def line(name: str, ours: float, theirs: float, target: str = "", cpu: float | N
     """Print one comparison."""
     times = "" if cpu is None else f"{cpu:.2f}x"
     print(
-        f"{name:52}{ours:9.3f}{theirs:11.3f}{theirs / ours:7.2f}x{times:>8}  {target}", flush=True
+        f"{name:58}{ours:9.3f}{theirs:11.3f}{theirs / ours:7.2f}x{times:>8}  {target}", flush=True
     )
