@@ -331,11 +331,8 @@ def test_hard_and_long_texts_on_a_phone(browser: Browser, home: str) -> None:
 
 
 @pytest.mark.parametrize("home", ["file"], indirect=True)
-def test_256_tokens_do_not_freeze_the_page(browser: Browser, home: str) -> None:
-    """Processor time of the page's own thread for all that a reader may do, the best of 4.
-
-    A quick machine needs less than half of what is allowed, a slow one was seen at 57 ms.
-    """
+def test_256_tokens_answer_in_50_milliseconds(browser: Browser, home: str) -> None:
+    """Processor time of the page's own thread for all that a reader may do, the best of 4."""
     context = browser.new_context(viewport=DESK)
     page = watch(context, home).open("page.html")
     page.select_option(".text", label="long")
@@ -362,7 +359,7 @@ def test_256_tokens_do_not_freeze_the_page(browser: Browser, home: str) -> None:
             page.keyboard.press(key or "Enter")
             after(page)
             times.append(spent() - before)
-        assert min(times) <= 120, f"{name}: {times} ms"
+        assert min(times) <= 50, f"{name}: {times} ms"
     context.close()
 
 
