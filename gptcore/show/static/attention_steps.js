@@ -48,16 +48,37 @@ export function vectors(look, index, [D, V]) {
   return { q, k, v };
 }
 
+/**
+ * A · B, `rows` × `columns`. The number of B that meets number j of a row of A is, for one column,
+ * number `column * across + j * down`. Four columns go together: no sum waits for the one before.
+ */
+function times(a, b, rows, columns, across, down) {
+  const inner = a.length / rows, result = new Float64Array(rows * columns), last = columns - 1;
+  for (let row = 0; row < rows; row++)
+    for (let first = 0; first < columns; first += 4) { // at the edge the last one is done again
+      const second = Math.min(first + 1, last), third = Math.min(first + 2, last);
+      const fourth = Math.min(first + 3, last), to = row * columns, from = row * inner;
+      let s = 0, t = 0, u = 0, v = 0;
+      let i = first * across, j = second * across, k = third * across, l = fourth * across;
+      for (let at = from; at < from + inner; at++, i += down, j += down, k += down, l += down) {
+        const number = a[at];
+        if (number === 0) continue; // as are half the weights of a causal head
+        s += number * b[i];
+        t += number * b[j];
+        u += number * b[k];
+        v += number * b[l];
+      }
+      result[to + first] = s;
+      result[to + second] = t;
+      result[to + third] = u;
+      result[to + fourth] = v;
+    }
+  return result;
+}
+
 /** Every query with every key: Q Kᵀ, T × T, row by row. */
 export function products(q, k, T) {
-  const D = q.length / T, scores = new Float64Array(T * T);
-  for (let row = 0, at = 0; row < T; row++)
-    for (let column = 0; column < T; column++, at++) {
-      let sum = 0;
-      for (let j = 0; j < D; j++) sum += q[row * D + j] * k[column * D + j];
-      scores[at] = sum;
-    }
-  return scores;
+  return times(q, k, T, T, q.length / T, 1);
 }
 
 /** Whether row may read column: itself and what came before, or what a layer's pattern says. */
@@ -96,14 +117,7 @@ export function exponentials(row) {
 
 /** The weighted sums of the value rows: weights · V, T × the width of a value. */
 export function mixed(weights, v, T) {
-  const width = v.length / T, output = new Float64Array(v.length);
-  for (let row = 0; row < T; row++)
-    for (let token = 0; token < T; token++) {
-      const weight = weights[row * T + token];
-      if (!weight) continue;
-      for (let j = 0; j < width; j++) output[row * width + j] += weight * v[token * width + j];
-    }
-  return output;
+  return times(weights, v, T, v.length / T, 1, v.length / T);
 }
 
 /** All matrices of a head, by name; `known` is the walk with another mask, if there is one. */
@@ -605,6 +619,12 @@ function paint(view) {
   const room = layout(step, view.floor.clientWidth, T, sizes);
   Object.assign(view, { room, palette });
   const scale = step === 2 ? { scores: reach(now.all.scores), scaled: reach(now.all.scores) } : {};
+  const images = new Map(); // a panel and its small picture are often one
+  const drawn = (kind, values, columns, most) => {
+    const key = `${kind} ${most}`, state = stateOf(view, kind, mask);
+    if (!images.has(key)) images.set(key, pixels(kind, values, columns, most, palette, state));
+    return images.get(key);
+  };
   const top = fillLabels(view, now, room);
   const { x, w } = room.panels.at(-1);
   view.stage.style.width = `${Math.max(x + w, 200)}px`;
@@ -614,20 +634,21 @@ function paint(view) {
     const place = room.panels[i];
     part.frame.hidden = !place;
     part.place = place;
-    if (place) drawPanel(view, now, part, scale[place.kind], top, i);
+    if (place) drawPanel(view, now, part, scale[place.kind], top, drawn);
   }
   for (const [i, { picture, button }] of view.small.entries()) {
     const kind = i ? STEPS[i].shows[2] : "q", hidden = i >= ASKED && !view.open;
     button.classList.toggle("hidden", hidden);
-    const values = now.all[kind], columns = values.length / T, state = stateOf(view, kind, mask);
-    const image = pixels(kind, values, columns, reach(values), palette, state);
+    const values = now.all[kind], columns = values.length / T;
     picture.width = columns;
     picture.height = T;
-    if (!hidden) picture.getContext("2d").putImageData(new ImageData(image, columns, T), 0, 0);
+    if (hidden) continue;
+    const image = drawn(kind, values, columns, reach(values));
+    picture.getContext("2d").putImageData(new ImageData(image, columns, T), 0, 0);
   }
 }
 
-function drawPanel(view, now, part, most, top, i) {
+function drawPanel(view, now, part, most, top, drawn) {
   const { frame, canvas, place } = part, { kind, x, y, w, h: high, rows, columns } = place;
   const hidden = kind === "weights" && !view.open;
   for (const [side, size] of Object.entries({ left: x, top: top + y, width: w, height: high }))
@@ -643,7 +664,7 @@ function drawPanel(view, now, part, most, top, i) {
   const barred = kind === "masked" || kind === "weights";
   frame.classList.toggle("hatched", barred && now.mask === "causal");
   if (hidden) return;
-  const image = pixels(kind, values, columns, most, view.palette, state);
+  const image = drawn(kind, values, columns, most);
   context.imageSmoothingEnabled = false;
   context.drawImage(small(image, rows, columns), 0, 0, canvas.width, canvas.height);
   const wide = w / columns, tall = high / rows;
