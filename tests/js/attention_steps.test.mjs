@@ -7,8 +7,8 @@ import { load } from "./load.mjs";
 
 const steps = await load("attention_steps");
 const { STEPS, about, brief, called, cellAt, cellOf, exponentials, layout, leaks, leakText } = steps;
-const { legible, masked, mixed, moved, namesOf, pieces, pixels, pointAt, products, reach, reader } = steps;
-const { softmax, strength, terms, valuesOf, vectors, verdict, verdictText, walk, written } = steps;
+const { legible, masked, moved, namesOf, pieces, pixels, pointAt, reach, reader, softmax } = steps;
+const { strength, terms, times, turned, vectors, verdict, verdictText, walk, written } = steps;
 
 const of = (...values) => Float64Array.from(values);
 const near = (found, wanted, by = 1e-12) => {
@@ -20,7 +20,7 @@ const LOG3 = Math.log(3);
 
 test("a score is the sum of the products of its query and its key", () => {
   // q0 = 1 2, q1 = 3 4; k0 = 5 6, k1 = 7 8: 5+12, 7+16 / 15+24, 21+32
-  near(products(of(1, 2, 3, 4), of(5, 6, 7, 8), 2), [17, 23, 39, 53]);
+  near(times(of(1, 2, 3, 4), turned(of(5, 6, 7, 8), 2), 2), [17, 23, 39, 53]);
 });
 
 test("the mask lets a token read itself and what came before, or what a pattern says", () => {
@@ -47,7 +47,24 @@ test("shares of a row: 1 and 3 of 4; −∞ gets nothing; huge scores do no harm
 
 test("the output is the weighted sum of the value rows", () => {
   // values 1 2 3 and 5 6 7; weights 1 0 / 0.25 0.75
-  near(mixed(of(1, 0, 0.25, 0.75), of(1, 2, 3, 5, 6, 7), 2), [1, 2, 3, 4, 5, 6]);
+  near(times(of(1, 0, 0.25, 0.75), of(1, 2, 3, 5, 6, 7), 2), [1, 2, 3, 4, 5, 6]);
+});
+
+test("a product is right for every number of rows, of columns and of zeros at a row's end", () => {
+  const some = (length, by) => Float64Array.from({ length }, (_, i) => ((i * by) % 11) - 5);
+  for (const rows of [1, 2, 3, 5])
+    for (const columns of [1, 2, 3, 4, 5, 7, 8])
+      for (const inner of [1, 2, 6]) {
+        const a = some(rows * inner, 7), b = some(inner * columns, 3);
+        for (let row = 0; row < rows; row++) a.fill(0, Math.min(row * inner + row + 1, a.length), (row + 1) * inner);
+        const wanted = Array.from({ length: rows * columns }, (_, i) => {
+          const row = Math.floor(i / columns), column = i % columns;
+          let sum = 0;
+          for (let j = 0; j < inner; j++) sum += a[row * inner + j] * b[j * columns + column];
+          return sum;
+        });
+        near(times(a, b, rows), wanted, 0);
+      }
 });
 
 test("the whole walk: scores, ÷ √4, mask, softmax, × V", () => {
@@ -156,9 +173,7 @@ test("a stage puts a product's left matrix beside it and its right one above it"
 });
 
 test("keys stand on end: column k of Kᵀ is row k of K", () => {
-  const matrices = { k: of(1, 2, 3, 4, 5, 6), q: of(9) }; // two keys of three numbers
-  near(valuesOf(matrices, { kind: "kT", rows: 3, columns: 2 }), [1, 4, 2, 5, 3, 6]);
-  near(valuesOf(matrices, { kind: "q", rows: 1, columns: 1 }), [9]);
+  near(turned(of(1, 2, 3, 4, 5, 6), 2), [1, 4, 2, 5, 3, 6]); // two keys of three numbers
 });
 
 test("a cell belongs to a query, a key and a number, and back", () => {

@@ -15,6 +15,7 @@ const KEY = {
   minus: "negative", plus: "positive", barred: "may not be read",
   leaks: "weight on what may not be read",
 };
+const SMALL = ["q", "scores", "scores", "masked", "weights", "output"]; // ÷ √D: the same picture
 const ASKED = 4; // the step that the reader predicts before it is shown
 const TABLE = 8; // rows in a table of terms, before the others are summed up
 const FEW = 6; // numbers of a vector up to which each has room for its digits
@@ -48,37 +49,58 @@ export function vectors(look, index, [D, V]) {
   return { q, k, v };
 }
 
-/**
- * A · B, `rows` × `columns`. The number of B that meets number j of a row of A is, for one column,
- * number `column * across + j * down`. Four columns go together: no sum waits for the one before.
- */
-function times(a, b, rows, columns, across, down) {
-  const inner = a.length / rows, result = new Float64Array(rows * columns), last = columns - 1;
+/** A matrix on end: number (row, column) becomes number (column, row). */
+export function turned(values, rows) {
+  const columns = values.length / rows, result = new Float64Array(values.length);
   for (let row = 0; row < rows; row++)
-    for (let first = 0; first < columns; first += 4) { // at the edge the last one is done again
-      const second = Math.min(first + 1, last), third = Math.min(first + 2, last);
-      const fourth = Math.min(first + 3, last), to = row * columns, from = row * inner;
-      let s = 0, t = 0, u = 0, v = 0;
-      let i = first * across, j = second * across, k = third * across, l = fourth * across;
-      for (let at = from; at < from + inner; at++, i += down, j += down, k += down, l += down) {
-        const number = a[at];
-        if (number === 0) continue; // as are half the weights of a causal head
-        s += number * b[i];
-        t += number * b[j];
-        u += number * b[k];
-        v += number * b[l];
-      }
-      result[to + first] = s;
-      result[to + second] = t;
-      result[to + third] = u;
-      result[to + fourth] = v;
-    }
+    for (let column = 0; column < columns; column++)
+      result[column * rows + row] = values[row * columns + column];
   return result;
 }
 
-/** Every query with every key: Q Kᵀ, T × T, row by row. */
-export function products(q, k, T) {
-  return times(q, k, T, T, q.length / T, 1);
+/** A · B, row by row; A has so many `rows`. Two of them go together. */
+export function times(a, b, rows) {
+  const inner = a.length / rows, columns = b.length / inner;
+  const result = new Float64Array(rows * columns);
+  const rowOf = (values, row, width) => values.subarray(row * width, (row + 1) * width);
+  for (let row = 0; row < rows; row += 2) {
+    const next = Math.min(row + 1, rows - 1); // of an odd number the last one is done twice
+    const two = [rowOf(a, row, inner), rowOf(a, next, inner)];
+    twoRows(...two, b, rowOf(result, row, columns), rowOf(result, next, columns));
+  }
+  return result;
+}
+
+/** Rows x and y, each times B, four columns together: eight sums, none of which waits for another. */
+function twoRows(x, y, b, toX, toY) {
+  const columns = toX.length, last = columns - 1;
+  let inner = x.length;
+  while (inner && x[inner - 1] === 0 && y[inner - 1] === 0) inner--; // as are weights on what is barred
+  for (let first = 0; first < columns; first += 4) { // at the edge the last column is done again
+    const second = Math.min(first + 1, last), third = Math.min(first + 2, last);
+    const fourth = Math.min(first + 3, last);
+    let x0 = 0, x1 = 0, x2 = 0, x3 = 0, y0 = 0, y1 = 0, y2 = 0, y3 = 0;
+    for (let j = 0, at = 0; j < inner; j++, at += columns) {
+      const p = x[j], q = y[j];
+      const b0 = b[at + first], b1 = b[at + second], b2 = b[at + third], b3 = b[at + fourth];
+      x0 += p * b0;
+      x1 += p * b1;
+      x2 += p * b2;
+      x3 += p * b3;
+      y0 += q * b0;
+      y1 += q * b1;
+      y2 += q * b2;
+      y3 += q * b3;
+    }
+    toX[first] = x0;
+    toX[second] = x1;
+    toX[third] = x2;
+    toX[fourth] = x3;
+    toY[first] = y0;
+    toY[second] = y1;
+    toY[third] = y2;
+    toY[fourth] = y3;
+  }
 }
 
 /** Whether row may read column: itself and what came before, or what a layer's pattern says. */
@@ -115,17 +137,19 @@ export function exponentials(row) {
   return { lowered, powers, sum };
 }
 
-/** The weighted sums of the value rows: weights · V, T × the width of a value. */
-export function mixed(weights, v, T) {
-  return times(weights, v, T, v.length / T, 1, v.length / T);
+/** Each number of a matrix through √D, the width of a query. */
+function divided(scores, D) {
+  const root = Math.sqrt(D), scaled = new Float64Array(scores.length);
+  for (let i = 0; i < scores.length; i++) scaled[i] = scores[i] / root;
+  return scaled;
 }
 
 /** All matrices of a head, by name; `known` is the walk with another mask, if there is one. */
 export function walk({ q, k, v }, T, may, mask, known = null) {
-  const root = Math.sqrt(q.length / T), scores = known?.scores ?? products(q, k, T);
-  const scaled = known?.scaled ?? scores.map((score) => score / root);
+  const kT = known?.kT ?? turned(k, T), scores = known?.scores ?? times(q, kT, T);
+  const scaled = known?.scaled ?? divided(scores, q.length / T);
   const kept = masked(scaled, T, may, mask), weights = softmax(kept, T);
-  return { q, k, v, scores, scaled, masked: kept, weights, output: mixed(weights, v, T) };
+  return { q, k, kT, v, scores, scaled, masked: kept, weights, output: times(weights, v, T) };
 }
 
 /** The terms of a sum of products: the largest in their order, the rest as one. */
@@ -218,16 +242,6 @@ export function layout(step, width, T, [D, V]) {
   return { labels, panels, bottom: y + T * row };
 }
 
-/** The matrix of a step's panel: the keys stand on end where they meet the queries. */
-export function valuesOf(matrices, { kind, rows, columns }) {
-  if (kind !== "kT") return matrices[kind];
-  const turned = new Float64Array(rows * columns);
-  for (let j = 0; j < rows; j++)
-    for (let token = 0; token < columns; token++)
-      turned[j * columns + token] = matrices.k[token * rows + j];
-  return turned;
-}
-
 /** The largest magnitude of a matrix, −∞ left out; 1 where all is 0. */
 export function reach(values) {
   let most = 0;
@@ -246,7 +260,7 @@ export function strength(kind, value, most) {
 
 /** The colour of one cell of a matrix, as `pixels` draws it. */
 export function shade(kind, value, most, palette, what) {
-  return [...pixels(kind, [value], 1, most, palette, () => what).subarray(0, 3)];
+  return [...pixels(kind, Float64Array.of(value), 1, most, palette, () => what).subarray(0, 3)];
 }
 
 /** Which of two colours can be read better on a third. */
@@ -258,15 +272,18 @@ export function legible(on, ...colours) {
 }
 
 /** A matrix as RGBA, a pixel a cell: `plus`, `minus` and `leak` on `ground`; barred cells stay clear. */
-export function pixels(kind, values, columns, most, palette, state = () => "") {
+export function pixels(kind, values, columns, most, palette, state = undefined) {
   const image = new Uint8ClampedArray(4 * values.length), { plus, minus, leak, ground } = palette;
-  for (let at = 0, row = 0, column = 0; at < values.length; at++) {
-    const what = state(row, column), share = strength(kind, values[at], most);
-    if (++column === columns) [row, column] = [row + 1, 0];
+  const [red, green, blue] = ground;
+  for (let at = 0, row = 0, column = 0, to = 0; at < values.length; at++, column++, to += 4) {
+    if (column === columns) [row, column] = [row + 1, 0];
+    const what = state?.(row, column), share = strength(kind, values[at], most);
     if (what === "barred" || Number.isNaN(share)) continue;
     const colour = what === "leaking" ? leak : share < 0 ? minus : plus, size = Math.abs(share);
-    for (let c = 0; c < 3; c++) image[4 * at + c] = ground[c] + size * (colour[c] - ground[c]);
-    image[4 * at + 3] = 255;
+    image[to] = red + size * (colour[0] - red);
+    image[to + 1] = green + size * (colour[1] - green);
+    image[to + 2] = blue + size * (colour[2] - blue);
+    image[to + 3] = 255;
   }
   return image;
 }
@@ -338,7 +355,7 @@ function h(tag, attributes = {}, ...children) {
 
 /** All elements, still empty; `view` holds them and what the model does not know. */
 function build(model) {
-  const view = { model, kept: null, peek: null, open: false, asking: null, verdict: null };
+  const view = { model, width: 0, kept: null, peek: null, open: false, asking: null, verdict: null };
   view.drawn = {};
   view.choice = h("select", { class: "text" });
   view.heads = h("select", { class: "head" });
@@ -419,6 +436,8 @@ function chosen(view) {
 
 /** Bring the page to what is chosen. Pointing draws no matrix again. */
 function update(view) {
+  if (!view.width) return; // a call of the ResizeObserver comes when there is one
+  if (!view.palette) recolour(view);
   const now = chosen(view), { drawn } = view;
   if (now.step > ASKED || now.T === 1) [view.open, view.asking] = [true, null];
   if (now.step === ASKED && !view.open && view.asking === null) ask(view, now.T);
@@ -589,16 +608,18 @@ function fillQuestion(view, { step, T, look }) {
 
 // ---------------------------------------------------------------- drawing
 
-/** Whether a cell of a token × token matrix is barred by the mask, open through a broken one. */
+/** Whether a weight is barred by the mask, or leaks through a broken one; a barred score is −∞. */
 function stateOf(view, kind, mask) {
-  if (kind !== "masked" && kind !== "weights") return undefined;
-  const barred = mask === "causal" ? "barred" : kind === "weights" ? "leaking" : "";
+  if (kind !== "weights") return undefined;
+  const barred = mask === "causal" ? "barred" : "leaking";
   return (row, column) => (view.may(row, column) ? "" : barred);
 }
 
-function colours(view) {
+/** Read the page's colours; what was drawn in others is forgotten. */
+function recolour(view) {
   const names = { plus: "1", minus: "2", leak: "4", ground: "surface-2", ink: "ink", paper: "surface" };
-  return Object.fromEntries(Object.entries(names).map(([name, variable]) => {
+  view.pictures = new WeakMap();
+  view.palette = Object.fromEntries(Object.entries(names).map(([name, variable]) => {
     view.said.style.color = `var(--gpt-${variable})`;
     return [name, getComputedStyle(view.said).color.match(/[\d.]+/g).slice(0, 3).map(Number)];
   }));
@@ -612,19 +633,22 @@ function small(image, rows, columns) {
   return canvas;
 }
 
+/** The picture of a matrix, made once for its numbers, its scale and the page's colours. */
+function pictureOf(view, kind, values, columns, most, mask) {
+  const made = view.pictures.get(values);
+  if (made?.most === most) return made.canvas;
+  const image = pixels(kind, values, columns, most, view.palette, stateOf(view, kind, mask));
+  const canvas = small(image, values.length / columns, columns);
+  view.pictures.set(values, { most, canvas });
+  return canvas;
+}
+
 /** Draw all matrices in the colours and the width that the page has now. */
 function paint(view) {
-  if (!view.root.isConnected || !view.floor.clientWidth) return;
-  const now = chosen(view), { step, T, sizes, mask } = now, palette = colours(view);
-  const room = layout(step, view.floor.clientWidth, T, sizes);
-  Object.assign(view, { room, palette });
+  const now = chosen(view), { step, T, sizes, mask } = now;
+  const room = layout(step, view.width, T, sizes);
+  view.room = room;
   const scale = step === 2 ? { scores: reach(now.all.scores), scaled: reach(now.all.scores) } : {};
-  const images = new Map(); // a panel and its small picture are often one
-  const drawn = (kind, values, columns, most) => {
-    const key = `${kind} ${most}`, state = stateOf(view, kind, mask);
-    if (!images.has(key)) images.set(key, pixels(kind, values, columns, most, palette, state));
-    return images.get(key);
-  };
   const top = fillLabels(view, now, room);
   const { x, w } = room.panels.at(-1);
   view.stage.style.width = `${Math.max(x + w, 200)}px`;
@@ -634,28 +658,28 @@ function paint(view) {
     const place = room.panels[i];
     part.frame.hidden = !place;
     part.place = place;
-    if (place) drawPanel(view, now, part, scale[place.kind], top, drawn);
+    if (place) drawPanel(view, now, part, scale[place.kind], top);
   }
   for (const [i, { picture, button }] of view.small.entries()) {
-    const kind = i ? STEPS[i].shows[2] : "q", hidden = i >= ASKED && !view.open;
+    const kind = SMALL[i], hidden = i >= ASKED && !view.open;
     button.classList.toggle("hidden", hidden);
     const values = now.all[kind], columns = values.length / T;
     picture.width = columns;
     picture.height = T;
     if (hidden) continue;
-    const image = drawn(kind, values, columns, reach(values));
-    picture.getContext("2d").putImageData(new ImageData(image, columns, T), 0, 0);
+    const drawn = pictureOf(view, kind, values, columns, reach(values), mask);
+    picture.getContext("2d").drawImage(drawn, 0, 0);
   }
 }
 
-function drawPanel(view, now, part, most, top, drawn) {
+function drawPanel(view, now, part, most, top) {
   const { frame, canvas, place } = part, { kind, x, y, w, h: high, rows, columns } = place;
   const hidden = kind === "weights" && !view.open;
   for (const [side, size] of Object.entries({ left: x, top: top + y, width: w, height: high }))
     frame.style[side] = `${size}px`;
   frame.ariaLabel = `${MATRICES[kind][0]}, ${rows} rows, ${columns} columns; arrows choose a cell`;
   frame.dataset.kind = kind;
-  const values = valuesOf(now.all, place), state = stateOf(view, kind, now.mask);
+  const values = now.all[kind];
   most ??= reach(values);
   part.most = most;
   const ratio = devicePixelRatio, context = canvas.getContext("2d");
@@ -664,14 +688,14 @@ function drawPanel(view, now, part, most, top, drawn) {
   const barred = kind === "masked" || kind === "weights";
   frame.classList.toggle("hatched", barred && now.mask === "causal");
   if (hidden) return;
-  const image = drawn(kind, values, columns, most);
   context.imageSmoothingEnabled = false;
-  context.drawImage(small(image, rows, columns), 0, 0, canvas.width, canvas.height);
+  const picture = pictureOf(view, kind, values, columns, most, now.mask);
+  context.drawImage(picture, 0, 0, canvas.width, canvas.height);
   const wide = w / columns, tall = high / rows;
   if (wide < 22 || tall < 15) return;
   context.scale(ratio, ratio);
   drawGaps(context, place);
-  drawDigits(context, view, now, place, values, most, state);
+  drawDigits(context, view, now, place, values, most);
 }
 
 function drawGaps(context, { w, h: high, rows, columns }) {
@@ -680,8 +704,9 @@ function drawGaps(context, { w, h: high, rows, columns }) {
     context.clearRect((column * w) / columns - 0.5, 0, 1, high);
 }
 
-function drawDigits(context, view, now, place, values, most, state) {
+function drawDigits(context, view, now, place, values, most) {
   const { w, h: high, rows, columns, kind } = place, wide = w / columns, tall = high / rows;
+  const state = stateOf(view, kind, now.mask);
   const family = getComputedStyle(view.root).fontFamily, room = wide - 4;
   const form = { exact: now.digits === 3, share: kind === "weights" }, size = reach(values);
   context.font = `${Math.min(13, Math.max(10, wide * 0.34))}px ${family}`;
@@ -1084,17 +1109,17 @@ export default {
   render({ model, el }) {
     const view = build(model);
     el.append(view.root);
+    view.width = view.floor.clientWidth; // 0 where the page has not taken the element in yet
     update(view);
     listen(view);
     const repaint = () => {
-      paint(view);
-      view.drawn.detail = null;
-      later(view);
+      view.palette = null;
+      Object.assign(view.drawn, { key: null, detail: null });
+      update(view);
     };
-    let width = 0;
     const size = new ResizeObserver(() => {
-      if (width === view.floor.clientWidth) return;
-      width = view.floor.clientWidth;
+      if (view.width === view.floor.clientWidth) return;
+      view.width = view.floor.clientWidth;
       repaint();
     });
     size.observe(view.root);
