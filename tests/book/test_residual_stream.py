@@ -187,6 +187,23 @@ def test_pointing_shows_a_click_keeps_a_pin_compares(browser: Browser, home: str
 
 
 @pytest.mark.parametrize("home", ["file"], indirect=True)
+def test_a_button_stays_under_a_press(browser: Browser, home: str) -> None:
+    """What is drawn between press and release does not take the button away."""
+    context = browser.new_context(viewport=DESK)
+    page = watch(context, home).open("page.html")
+    uncover(page)
+    page.get_by_role("button", name="Pin to compare").click()
+    page.get_by_role("button", name="Let go").hover()
+    page.mouse.down()
+    page.locator(".scroll").press("ArrowUp")
+    after(page)
+    page.mouse.up()
+    after(page)
+    assert page.locator(".pinned").is_hidden()
+    context.close()
+
+
+@pytest.mark.parametrize("home", ["file"], indirect=True)
 def test_the_page_says_the_numbers_of_python(browser: Browser, home: str, explorer) -> None:
     """Likeliest tokens, neighbours, ranks, entropies and means are those of the state."""
     context = browser.new_context(viewport=DESK)

