@@ -39,24 +39,24 @@ def gelu(x: Tensor) -> Tensor:
 
 
 class _GELU(torch.autograd.Function):
-    """x σ(z) with z = 2 u = x (a + b x²); its slope is σ + x σ (1 - σ) z', z' = a + 3 b x²."""
+    """x σ(z) with z = 2 u = x (a + b x²); its slope is σ + σ (1 - σ) x z', x z' = 3 z - 2 a x."""
 
     A = 2 * math.sqrt(2 / math.pi)
     B = 0.044715 * A
-    SLICE = 2**18  # numbers worked on at a time: few enough for a cache
+    SLICE = 2**19  # numbers worked on at a time: few enough for a cache
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:  # type: ignore
-        a, one = x.new_tensor(_GELU.A), x.new_ones(())
+        a = x.new_tensor(_GELU.A)
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
         slope = torch.empty_like(y)
         flat = (t.view(-1).split(_GELU.SLICE) for t in (x.contiguous(), y, slope))
         for x, sigmoid, inner in zip(*flat, strict=True):  # all in place: what is read is at hand
-            torch.addcmul(a, x, x, value=_GELU.B, out=inner)  # a + b x²
-            torch.mul(x, inner, out=sigmoid).sigmoid_()
-            torch.lerp(a, inner, 3, out=inner)  # z'
-            torch.addcmul(one, x, inner, out=inner).lerp_(one, sigmoid)  # 1 + x z' (1 - σ)
-            inner.mul_(sigmoid)  # the slope
+            torch.addcmul(a, x, x, value=_GELU.B, out=inner).mul_(x)  # z
+            torch.sigmoid(inner, out=sigmoid)
+            inner.add_(x, alpha=-2 / 3 * _GELU.A)  # a third of x z'
+            torch.ops.aten.sigmoid_backward.grad_input(inner, sigmoid, grad_input=inner)
+            torch.add(sigmoid, inner, alpha=3, out=inner)  # the slope
             sigmoid.mul_(x)  # the value
         ctx.save_for_backward(slope)
         return y
