@@ -222,3 +222,17 @@ def test_the_styles_of_the_book_do_not_shift_what_an_explorer_frames(
     assert page.evaluate(margin, "article") != "0px"  # without it this test would show nothing
     assert page.evaluate(margin, ".gpt-explorer") == "0px"
     context.close()
+
+
+def test_on_a_phone_the_cells_of_a_grid_stand_under_their_headings(
+    browser: Browser, home: str
+) -> None:
+    """The book's styles know some class names, too, and may make what bears them wider."""
+    context = browser.new_context(viewport=PHONE, has_touch=True)
+    page = watch(context, home).open(page_with('data-explorer="residual_stream"'))
+    page.locator(".gpt-residual").scroll_into_view_if_needed()
+    wide = """() => [".scroll", ".head", ".rows .line:last-child", ".foot .line:last-child"].map(
+      (part) => document.querySelector(`.gpt-residual ${part}`).clientWidth)"""
+    room, *lines = page.evaluate(wide)
+    assert set(lines) == {room}, "the columns of some lines are wider, or must be scrolled to"
+    context.close()

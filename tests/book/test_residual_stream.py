@@ -306,16 +306,16 @@ def test_hard_and_long_texts_are_text(browser: Browser, home: str, explorer) -> 
         after(page)
         of = next(look["of"] for look in explorer.texts if look["name"] == text)
         assert page.inner_text("p[role=status] >> nth=0") == f"The first 256 of {of:,} tokens."
-        assert page.locator(".body .line").count() < 30
+        assert page.locator(".rows .line").count() < 30
         page.locator(".scroll").press("Control+Home")
         after(page)
         assert chosen(page)[0] == 0 and width_complaints(page) == []
-    shown = "".join(page.locator(".body .name").all_inner_texts())
+    shown = "".join(page.locator(".rows .name").all_inner_texts())
     assert shown.startswith("<script>"[: len(shown)])
     assert page.title() == "Explorers" and page.locator("main script:not([type])").count() == 0
     page.evaluate("document.querySelector('.scroll').scrollTop = 1e6")
     after(page)
-    assert page.locator(".body .name").last.is_visible()
+    assert page.locator(".rows .name").last.is_visible()
     assert seen.complaints + drawing_complaints(page) == []
     context.close()
 

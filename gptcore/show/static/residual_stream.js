@@ -232,7 +232,7 @@ function buildGrid(view) {
   view.head = h("div", { class: "line head", role: "row", "aria-rowindex": 1 });
   view.head.append(h("span", { role: "columnheader" }, many ? "layer" : "read"), ...view.heads);
   view.head.append(h("span", { class: "next", role: "columnheader" }, "then"));
-  view.body = h("div", { class: "body", role: "rowgroup" });
+  view.body = h("div", { class: "rows", role: "rowgroup" });
   view.foot = h("div", { class: "foot", role: "rowgroup" });
   view.scroll.append(view.head, view.body, view.foot);
   view.picture = h("canvas");
