@@ -331,6 +331,26 @@ def test_hard_and_long_texts_on_a_phone(browser: Browser, home: str) -> None:
 
 
 @pytest.mark.parametrize("home", ["file"], indirect=True)
+def test_what_has_no_width_yet_is_drawn_when_it_has(browser: Browser, home: str) -> None:
+    """As in a notebook, where a cell's output enters the page after it is made."""
+    context = browser.new_context(viewport=DESK)
+    context.add_init_script(
+        """document.addEventListener("DOMContentLoaded", () => document.head.insertAdjacentHTML(
+          "beforeend", "<style id=hides>.gpt-steps .floor { display: none }</style>"))"""
+    )
+    seen = watch(context, home)
+    page = seen.open("page.html")
+    go(page, 1)
+    assert page.locator(".detail > *").count() == 0
+    page.evaluate("document.querySelector('#hides').remove()")
+    after(page)
+    after(page)
+    assert page.locator(".strips").is_visible() and len(picture(page, "scores")) > 1000
+    assert seen.complaints + drawing_complaints(page) == []
+    context.close()
+
+
+@pytest.mark.parametrize("home", ["file"], indirect=True)
 def test_256_tokens_answer_in_50_milliseconds(browser: Browser, home: str) -> None:
     """Processor time of the page's own thread for all that a reader may do, the best of 4."""
     context = browser.new_context(viewport=DESK)

@@ -102,7 +102,7 @@ test("a guess is answered with where it was, whether it stays, and how far off t
   assert.ok(verdict([9, 2], -1).right && !verdict([9, 1], -1).right);
 });
 
-test("only the rows that are seen are drawn, with four to spare on both sides", () => {
+test("only the rows that are seen are drawn, with two to spare on both sides", () => {
   assert.deepEqual(visible(0, 280, 28, 256), [0, 12]);
   assert.deepEqual(visible(2800, 280, 28, 256), [98, 112]);
   assert.deepEqual(visible(6888, 280, 28, 256), [244, 256]);

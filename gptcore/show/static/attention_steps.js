@@ -15,7 +15,8 @@ const KEY = {
   minus: "negative", plus: "positive", barred: "may not be read",
   leaks: "weight on what may not be read",
 };
-const SMALL = ["q", "scores", "scores", "masked", "weights", "output"]; // ÷ √D: the same picture
+// what the small pictures show: scaled scores look as scores do
+const SMALL = ["q", "scores", "scores", "masked", "weights", "output"];
 const ASKED = 4; // the step that the reader predicts before it is shown
 const TABLE = 8; // rows in a table of terms, before the others are summed up
 const FEW = 6; // numbers of a vector up to which each has room for its digits
@@ -272,7 +273,7 @@ export function legible(on, ...colours) {
 }
 
 /** A matrix as RGBA, a pixel a cell: `plus`, `minus` and `leak` on `ground`; barred cells stay clear. */
-export function pixels(kind, values, columns, most, palette, state = undefined) {
+export function pixels(kind, values, columns, most, palette, state) {
   const image = new Uint8ClampedArray(4 * values.length), { plus, minus, leak, ground } = palette;
   const [red, green, blue] = ground;
   for (let at = 0, row = 0, column = 0, to = 0; at < values.length; at++, column++, to += 4) {
