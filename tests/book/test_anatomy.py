@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browsing import drawing_complaints, serving, watch, width_complaints, write_page
+from browsing import after, drawing_complaints, serving, watch, width_complaints, write_page
 from playwright.sync_api import Browser, Page
 
 from gptcore.config import PRESETS, GPTConfig
@@ -30,11 +30,6 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, explorer) -> Iterator[s
         return
     with serving(tmp_path) as address:
         yield address
-
-
-def after(page: Page) -> None:
-    """Wait until the explorer has answered what was just done to it."""
-    page.evaluate("() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
 
 def selected(page: Page) -> str:

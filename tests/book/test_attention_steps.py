@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 import small_models
 import torch
-from browsing import drawing_complaints, serving, watch, width_complaints, write_page
+from browsing import (
+    after,
+    drawing_complaints,
+    serving,
+    thread_clock,
+    watch,
+    width_complaints,
+    write_page,
+)
 from playwright.sync_api import Browser, Page
 
 from gptcore.show import AttentionSteps
@@ -59,9 +67,15 @@ def hand(tmp_path: Path, by_hand) -> str:
     return f"{tmp_path.as_uri()}/"
 
 
-def after(page: Page) -> None:
-    """Wait until the explorer has answered what was just done to it."""
-    page.evaluate("() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+@pytest.fixture
+def page(browser: Browser, hand: str) -> Iterator[Page]:
+    """That page on a desk; whatever a test does to it, nothing may go wrong in the browser."""
+    context = browser.new_context(viewport=DESK)
+    seen = watch(context, hand)
+    yield seen.open("page.html")
+    complaints = seen.complaints + drawing_complaints(seen.page)
+    context.close()
+    assert complaints == []
 
 
 def go(page: Page, step: int) -> None:
@@ -150,11 +164,8 @@ def test_heads_and_texts_change_the_picture(browser: Browser, home: str) -> None
     context.close()
 
 
-def test_numbers_by_hand_and_the_sums_behind_them(browser: Browser, hand: str) -> None:
+def test_numbers_by_hand_and_the_sums_behind_them(page: Page) -> None:
     """Each kind of cell tells the products that made it, as worked out on paper."""
-    context = browser.new_context(viewport=DESK)
-    seen = watch(context, hand)
-    page = seen.open("page.html")
     assert page.locator(".choices label:visible").count() == 0, "there is nothing to choose"
     go(page, 1)
     choose(page, "scores", 1, 2)  # 1 × 2 log 5
@@ -181,14 +192,10 @@ def test_numbers_by_hand_and_the_sums_behind_them(browser: Browser, hand: str) -
     choose(page, "output", 1, 1)  # 0.25 × 0 + 0.75 × 4
     assert page.inner_text(".made") == "Number 1 of the output of cat = 3"
     assert sums(page) == [["the", "0.25", "0", "0"], ["cat", "0.75", "4", "3"], ["sum", "3"]]
-    assert seen.complaints + drawing_complaints(page) == []
-    context.close()
 
 
-def test_pointing_shows_and_a_click_keeps(browser: Browser, hand: str) -> None:
+def test_pointing_shows_and_a_click_keeps(page: Page) -> None:
     """A cell under the mouse is told until the mouse leaves; arrows and Home, End move it."""
-    context = browser.new_context(viewport=DESK)
-    page = watch(context, hand).open("page.html")
     go(page, 1)
     choose(page, "scores", 2, 1)
     kept = page.inner_text(".made")
@@ -206,13 +213,10 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, hand: str) -> None:
         page.locator(".panel[data-kind=scores]").press(key)
         after(page)
         assert page.inner_text(".made").startswith(f"Query of {query} · key of {of} ="), key
-    context.close()
 
 
-def test_a_page_with_rules_for_tables(browser: Browser, hand: str) -> None:
+def test_a_page_with_rules_for_tables(page: Page) -> None:
     """The book's rules for data frames put no stripes, borders or black letters into a sum."""
-    context = browser.new_context(viewport=DESK)
-    page = watch(context, hand).open("page.html")
     page.eval_on_selector("main", "main => main.className = 'cell_output'")
     page.add_style_tag(
         content=".cell_output table { color: black; font-size: 1em; table-layout: fixed; }"
@@ -226,13 +230,10 @@ def test_a_page_with_rules_for_tables(browser: Browser, hand: str) -> None:
     letters = "e => getComputedStyle(e).color"
     shown = page.eval_on_selector(".detail tbody td", letters)
     assert shown == page.eval_on_selector(".gpt-explorer", letters) != "rgb(0, 0, 0)"
-    context.close()
 
 
-def test_the_weights_wait_for_a_guess(browser: Browser, hand: str) -> None:
+def test_the_weights_wait_for_a_guess(page: Page) -> None:
     """Hidden, asked, answered by a cell or a name; then another row; the next step shows all."""
-    context = browser.new_context(viewport=DESK)
-    page = watch(context, hand).open("page.html")
     go(page, 4)
     asked = page.inner_text(".question")
     assert "Predict first. Which token will cat (row 1) give most weight?" in asked
@@ -257,13 +258,10 @@ def test_the_weights_wait_for_a_guess(browser: Browser, hand: str) -> None:
     page.get_by_text("Show me").click()
     after(page)
     assert page.locator(".panel.hidden").count() == 0
-    context.close()
 
 
-def test_a_broken_mask_leaks_and_says_so(browser: Browser, hand: str) -> None:
+def test_a_broken_mask_leaks_and_says_so(page: Page) -> None:
     """Scaled scores 0, log 3, log 5 in every row: unmasked 1/9, 3/9, 5/9, so row 0 leaks 8/9."""
-    context = browser.new_context(viewport=DESK)
-    page = watch(context, hand).open("page.html")
     go(page, 5)
     whole = picture(page, "weights")
     assert page.locator(".leak").is_hidden()
@@ -283,7 +281,6 @@ def test_a_broken_mask_leaks_and_says_so(browser: Browser, hand: str) -> None:
     page.locator("[data-mask=causal]").click()
     go(page, 5)
     assert picture(page, "weights") == whole and page.locator(".leak").is_hidden()
-    context.close()
 
 
 def test_a_tap_on_a_phone_in_the_dark(browser: Browser, hand: str) -> None:
@@ -357,13 +354,7 @@ def test_256_tokens_answer_in_50_milliseconds(browser: Browser, home: str) -> No
     page = watch(context, home).open("page.html")
     page.select_option(".text", label="long")
     go(page, 5)
-    session = context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-
-    def spent() -> float:
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        return 1000 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
-
+    spent = thread_clock(page)
     dos = {
         "step": ["input[type=range]", "ArrowLeft", "ArrowRight"],
         "head": [".panel[data-kind=weights]", "]", "["],
@@ -393,10 +384,8 @@ def test_without_javascript_there_is_the_text(browser: Browser, home: str, explo
     context.close()
 
 
-def test_what_is_chosen_is_announced_and_named(browser: Browser, hand: str) -> None:
+def test_what_is_chosen_is_announced_and_named(page: Page) -> None:
     """A screen reader hears the cell; everything that takes a key has a name."""
-    context = browser.new_context(viewport=DESK)
-    page = watch(context, hand).open("page.html")
     go(page, 1)
     page.locator(".panel[data-kind=scores]").press("End")
     wanted = "key of sat = 3.219"
@@ -409,4 +398,3 @@ def test_what_is_chosen_is_announced_and_named(browser: Browser, hand: str) -> N
     )
     assert all(name.strip() for name in named)
     assert page.locator("form").is_hidden(), "the box for a text of one's own needs Python"
-    context.close()

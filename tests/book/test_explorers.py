@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 import small_models
-from browsing import drawing_complaints, serving, watch, width_complaints, write_page
+from browsing import (
+    after,
+    drawing_complaints,
+    serving,
+    thread_clock,
+    watch,
+    width_complaints,
+    write_page,
+)
 from offline import explorer_files
 from playwright.sync_api import Browser, Page
 
@@ -46,11 +54,6 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, explorer) -> Iterator[s
 def picture(page: Page) -> str:
     """The large matrix as a data address."""
     return page.evaluate("document.querySelector('.matrix canvas').toDataURL()")
-
-
-def after(page: Page) -> None:
-    """Wait until the explorer has answered what was just done to it."""
-    page.evaluate("() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
 
 def selected(page: Page) -> int:
@@ -238,13 +241,7 @@ def test_256_tokens_answer_in_50_milliseconds(browser: Browser, home: str) -> No
     page.select_option(".choice select", label="long")
     after(page)
     assert page.locator(".token").count() == 256
-    tools = context.new_cdp_session(page)
-    tools.send("Performance.enable", {"timeDomain": "threadTicks"})
-
-    def spent() -> float:
-        metrics = tools.send("Performance.getMetrics")["metrics"]
-        return 1000 * next(m["value"] for m in metrics if m["name"] == "TaskDuration")
-
+    spent = thread_clock(page)
     tell = """([place, key]) => document.querySelector(place).dispatchEvent(
       new KeyboardEvent("keydown", { key, bubbles: true }))"""
     choose = """([place, value]) => { const select = document.querySelector(place);

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import playground_cases as cases
 import pytest
-from browsing import drawing_complaints, serving, watch, width_complaints, write_page
+from browsing import after, drawing_complaints, serving, watch, width_complaints, write_page
 from playwright.sync_api import Browser, Locator, Page
 
 from gptcore import tasks
@@ -45,11 +45,6 @@ def page(request, browser: Browser, tmp_path: Path, explorer) -> Iterator[Page]:
         yield seen.open("page.html")
         assert seen.complaints + drawing_complaints(seen.page) + width_complaints(seen.page) == []
         context.close()
-
-
-def after(page: Page) -> None:
-    """Wait until the explorer has answered what was just done to it."""
-    page.evaluate("() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
 
 def press(page: Page, name: str) -> None:

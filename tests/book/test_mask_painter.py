@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import drawing_complaints, serving, watch, width_complaints, write_page
+from browsing import (
+    after,
+    drawing_complaints,
+    serving,
+    thread_clock,
+    watch,
+    width_complaints,
+    write_page,
+)
 from playwright.sync_api import Browser, Page
 
 from gptcore.show import MaskPainter
@@ -32,11 +40,6 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, painter) -> Iterator[st
 def picture(page: Page, part: str = ".matrix") -> str:
     """A canvas of the explorer as a data address."""
     return page.evaluate(f"document.querySelector('{part} canvas').toDataURL()")
-
-
-def after(page: Page) -> None:
-    """Wait until the explorer has answered what was just done to it."""
-    page.evaluate("() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
 
 
 def cell(page: Page, q: int, k: int, n: int = 16) -> dict[str, float]:
@@ -302,18 +305,12 @@ def test_256_tokens_answer_within_50_ms(browser: Browser, tmp_path: Path, stack)
     page = seen.open("page.html")
     page.get_by_text("all layers together").click()
     after(page)
-    session = context.new_cdp_session(page)
-    session.send("Performance.enable")
-
-    def spent() -> float:
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        return next(metric["value"] for metric in metrics if metric["name"] == "ThreadTime")
-
+    spent = thread_clock(page)
     for name, act in ACTS.items():
         before, start = (picture(page, ".lattice"), picture(page)), spent()
         page.evaluate(ANSWER, [act, 12])
         each = (spent() - start) / 12
-        assert 0 < each <= 0.05, (name, each)
+        assert 0 < each <= 50, (name, each)
         assert (picture(page, ".lattice"), picture(page)) != before
     assert seen.complaints == []
     context.close()
