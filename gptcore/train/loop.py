@@ -37,7 +37,7 @@ from gptcore.batches import Batches
 from gptcore.classifier import Classifier
 from gptcore.optim import OptimConfig, lr_at, make_optimizer
 from gptcore.tasks import TaskBatches
-from gptcore.train.guards import Deferred, SeededRandom, keep_freed_memory
+from gptcore.train.guards import Deferred, KeptMemory, SeededRandom
 from gptcore.training_state import SCALARS
 
 if TYPE_CHECKING:
@@ -149,26 +149,27 @@ def _loop(
     run: _Run, eval_fn: Callable[[nn.Module], float] | None, eval_every: int
 ) -> Iterator[Step]:
     """Update, yield, save, in that order: what the caller wrote down is never behind the save."""
-    try:
-        while run.step < run.steps:
-            with Deferred() as signals:
-                record = run.update()
-                due = eval_every and (record.step % eval_every == 0 or record.step == run.steps)
-                if due and eval_fn is not None:
-                    run.whole = False  # one that fails is not saved over, but done again
-                    val_loss = float(eval_fn(run.model))
-                    run.whole = True
-                    record = Step(**{**asdict(record), "val_loss": val_loss})
-            yield record
-            if signals.received:
-                raise KeyboardInterrupt(signals.received)
-            if run.save_every and run.step % run.save_every == 0:
-                run.save()
-        run.save()
-    except BaseException:  # GeneratorExit, too: the caller left the loop
-        if run.whole and not sys.is_finalizing():
+    with KeptMemory() if run.device.type == "cpu" else nullcontext():
+        try:
+            while run.step < run.steps:
+                with Deferred() as signals:
+                    record = run.update()
+                    due = eval_every and (record.step % eval_every == 0 or record.step == run.steps)
+                    if due and eval_fn is not None:
+                        run.whole = False  # one that fails is not saved over, but done again
+                        val_loss = float(eval_fn(run.model))
+                        run.whole = True
+                        record = Step(**{**asdict(record), "val_loss": val_loss})
+                yield record
+                if signals.received:
+                    raise KeyboardInterrupt(signals.received)
+                if run.save_every and run.step % run.save_every == 0:
+                    run.save()
             run.save()
-        raise
+        except BaseException:  # GeneratorExit, too: the caller left the loop
+            if run.whole and not sys.is_finalizing():
+                run.save()
+            raise
 
 
 class _Run:
@@ -191,8 +192,6 @@ class _Run:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(model, optim)
         self.device = self.parameters[0].device
-        if self.device.type == "cpu":
-            keep_freed_memory()
         self.precision = choose_precision(precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type) if self.precision == "fp16" else None
         self.loss_fn = loss_fn or _model_loss

@@ -2,11 +2,13 @@
 
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -70,11 +72,58 @@ print(statistics.median(b - a for a, b in itertools.pairwise(faults)))
 """
 
 
-@pytest.mark.skipif(
+BLOCKS = """
+import resource
+import torch
+from gptcore.train.guards import KeptMemory
+
+def look():
+    pages = int(open("/proc/self/statm").read().split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt, pages
+
+def use():
+    blocks = [torch.ones(2**18) for _ in range(50)] + [torch.ones(2**24)]  # 1 MB and 64 MB
+    before = look()
+    del blocks
+    return before
+
+use()
+with KeptMemory():
+    seen = [*(use() for _ in range(9)), look()]
+closed = look()
+large = torch.ones(2**26)  # 256 MB: no hole that training left is as large
+later = look()
+del large
+seen += [closed, later, look()]
+print(*(number for pair in seen for number in pair))
+"""
+
+glibc_only = pytest.mark.skipif(
     platform.libc_ver()[0] != "glibc", reason="other C libraries keep their own way"
 )
-def test_an_update_finds_the_memory_of_the_one_before():
-    """Most updates here fault on no page, otherwise on hundreds. In a process without a past."""
-    out = subprocess.run([sys.executable, "-c", UPDATES], capture_output=True, text=True, cwd=ROOT)
+
+
+def alone(program: str) -> list[float]:
+    """The numbers that a program prints, run in a process without a past."""
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert out.returncode == 0, out.stderr
-    assert float(out.stdout) < 100
+    return [float(number) for number in out.stdout.split()]
+
+
+@glibc_only
+def test_an_update_finds_the_memory_of_the_one_before():
+    """Most updates here fault on no page, otherwise on hundreds."""
+    (faults,) = alone(UPDATES)
+    assert faults < 100
+
+
+@glibc_only
+def test_memory_is_kept_while_training_and_then_given_back():
+    """Blocks of 1 and of 64 MB, 114 MB in all, which are 29,000 pages of 4 KB."""
+    faults, pages = np.reshape(alone(BLOCKS), (-1, 2)).T
+    used, idle, closed, later, end = pages[8:]
+    all_pages = 114 * 2**20 / resource.getpagesize()
+    assert np.median(np.diff(faults[:9])) < all_pages / 50
+    assert used - idle < all_pages / 50, "freed memory left the process too early"
+    assert idle - closed > 0.9 * all_pages, "freed memory stayed with the process"
+    assert later - end > 2 * all_pages, "it stays when nobody trains"
