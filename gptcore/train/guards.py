@@ -76,8 +76,8 @@ class KeptMemory:
     """While it is open, memory that is freed stays with the process, for the next update to take.
 
     glibc gives a large block back to the system as soon as it is freed, smaller ones when enough
-    of them lie idle, and the next update gets its memory anew, page by page: at GPT-2 small
-    40,000 to 90,000 faults, 10 to 18 % of its time where it was measured. So while a model is
+    of them lie idle, and the next update gets its memory anew, page by page: 50,000 to 90,000
+    faults at GPT-2 small, up to a quarter of its time where it was measured. So while a model is
     trained no block is mapped on its own and nothing is given back. Then all that lies idle is,
     and glibc's limits are those it gives itself once a block of 32 MB has been freed. Other C
     libraries take no notice.
