@@ -79,8 +79,9 @@ class KeptMemory:
     of them lie idle, and the next update gets its memory anew, page by page: 50,000 to 90,000
     faults at GPT-2 small, up to a quarter of its time where it was measured. So while a model is
     trained no block is mapped on its own and nothing is given back. Then all that lies idle is,
-    and glibc's limits are those it gives itself once a block of 32 MB has been freed. Other C
-    libraries take no notice.
+    and glibc's limits are those it gives itself once a block of 32 MB has been freed. They are the
+    process's: of two runs that overlap, the first to end ends it for both. Other C libraries take
+    no notice.
     """
 
     def __enter__(self) -> KeptMemory:
