@@ -23,7 +23,7 @@ from peers.trainer import Mark, train, twin
 from gptcore import load
 from gptcore.labelled import labelled
 from gptcore.optim import OptimConfig
-from gptcore.tasks import TaskBatches
+from gptcore.text.inputs import TaskBatches
 from gptcore.train.finetune import RecipeConfig, Tuning
 from gptcore.train.loop import fit
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import GPT2LMHeadModel
 
 from gptcore import GPT
-from gptcore.generate import sample_ids
+from gptcore.sampling.drawing import sample_ids
 
 N_PROMPT, N_NEW = 128, 128
 

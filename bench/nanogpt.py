@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from transformers import GPT2LMHeadModel
 
 from gptcore import GPT, datasets, evaluate
-from gptcore.batches import Batches
 from gptcore.optim import OptimConfig, lr_at
+from gptcore.text.streams import Batches
 from gptcore.train.loop import fit
 
 OPTIM = OptimConfig(

@@ -34,18 +34,18 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from gptcore import GPT, Tokenizer, evaluate, load
-from gptcore.batches import Batches, TokenStream
-from gptcore.classifier import Place, Trained
 from gptcore.config import GPTConfig
+from gptcore.heads.classifier import Place, Trained
 from gptcore.labelled import labelled
 from gptcore.lstm import LSTM
-from gptcore.metrics import interval
 from gptcore.optim import OptimConfig
-from gptcore.tasks import DELIMITER, Example
+from gptcore.scoring.metrics import interval
+from gptcore.scoring.zeroshot import HEURISTICS, zero_shot
+from gptcore.text.inputs import DELIMITER, Example
+from gptcore.text.streams import Batches, TokenStream
 from gptcore.train.finetune import RecipeConfig, Tuning
 from gptcore.train.loop import fit
 from gptcore.train.record import hardware, write_json
-from gptcore.zeroshot import HEURISTICS, zero_shot
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS, RECORDS = ROOT / "runs", ROOT / "data" / "runs"

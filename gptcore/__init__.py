@@ -7,12 +7,14 @@ Shapes everywhere: B batch, T tokens, C d_model, H heads, D d_head, V vocabulary
 
 from gptcore.checkpoint import load, save
 from gptcore.config import PRESETS, GPTConfig
-from gptcore.evaluate import evaluate
-from gptcore.generate import generate
 from gptcore.model import GPT, KVCache
+from gptcore.moved import install
+from gptcore.sampling.drawing import generate
+from gptcore.scoring.likelihood import evaluate
 from gptcore.tokenizer import Tokenizer
 
 __version__ = "0.1.0"
+install()
 __all__ = [
     "GPT",
     "PRESETS",

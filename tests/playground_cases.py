@@ -11,9 +11,9 @@ from fuzz_texts import CHARACTERS, LONG, fuzz
 from node import node
 from test_tokenizer import HARD, MIRROR, OPENAI_FILES, ORACLES, of_oracle
 
-from gptcore.shipped import folder
+from gptcore.checkpoint.shipped import folder
 from gptcore.tokenizer import Tokenizer
-from gptcore.words import without_lone_surrogates
+from gptcore.tokenizer.words import without_lone_surrogates
 
 PROSE = fuzz_texts.PROSE[:20_000]
 LONE = ["\ud800", "a\udfffb", "\ud83d\ude00", "\ude00\ud83d", "x \ud800\ud800 y", "\ufeff\ufeffa"]

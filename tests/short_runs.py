@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from gptcore.batches import Batches
 from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig
+from gptcore.text.streams import Batches
 from gptcore.train.loop import Step, fit
 
 CONFIG = GPTConfig(vocab_size=20, n_ctx=8, n_layer=2, n_head=2, d_model=16, norm="post")

@@ -5,11 +5,11 @@ from dataclasses import replace
 import torch
 from small_models import make
 
-from gptcore.classifier import Classifier, HeadConfig
 from gptcore.config import GPTConfig
+from gptcore.heads.classifier import Classifier, HeadConfig
 from gptcore.labelled import Labelled
 from gptcore.model import GPT
-from gptcore.tasks import encode, with_marks
+from gptcore.text.inputs import encode, with_marks
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.finetune import RecipeConfig, Tuning
 

@@ -17,7 +17,7 @@ import finetuning  # noqa: E402
 from peers.timing import Apart, Run, alternate, header, line, report  # noqa: E402
 from peers.trainer import Mark, rows  # noqa: E402
 
-from gptcore.tasks import Batch  # noqa: E402
+from gptcore.text.inputs import Batch  # noqa: E402
 
 ROW = re.compile(r" +([\d.]+) +([\d.]+) +([\d.]+)x +(?:([\d.]+)x)? *(.*)$")
 

@@ -14,9 +14,10 @@ import torch
 from command_line import failing, interrupt, start, wait_for
 
 from gptcore import __main__ as cli
-from gptcore import checkpoint, tales, textfiles
-from gptcore.generate import stream
+from gptcore import checkpoint, tales
 from gptcore.model import GPT
+from gptcore.sampling.drawing import stream
+from gptcore.text import files
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.record import Metrics, read_metrics
 
@@ -129,7 +130,7 @@ def test_tales_are_written_as_train_reads_them(tmp_path, capsys):
         assert cli.main(["tales", "--n", "3", "--seed", "4", "--out", str(path)]) == 0
         data = path.read_bytes()
         assert (gzip.decompress(data) if name.endswith("gz") else data).decode() == printed
-        assert list(textfiles.documents([path])) == expected
+        assert list(files.documents([path])) == expected
     assert "3.00/3.00" in capsys.readouterr().err
     assert cli.main(["tales", "--n", "1", "--split", "valid", "--start", "7"]) == 0
     first = tales.tale(0, tales.split("valid").start + 7).text

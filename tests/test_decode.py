@@ -7,8 +7,8 @@ from torch import nn
 
 from gptcore.attention import PATTERNS
 from gptcore.decode import Decoder, is_plain
-from gptcore.generate import sample_ids
 from gptcore.model import KVCache
+from gptcore.sampling.drawing import sample_ids
 
 SHAPE = {"vocab_size": 96, "n_ctx": 24, "n_layer": 3, "n_head": 4, "d_model": 32}
 SPARSE = {"window": 5, "summary": 2}

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gptcore.batches import Batches
 from gptcore.config import GPTConfig
-from gptcore.evaluate import evaluate
 from gptcore.lstm import LSTM
 from gptcore.optim import OptimConfig
+from gptcore.scoring.likelihood import evaluate
+from gptcore.text.streams import Batches
 from gptcore.train.loop import fit
 
 CONFIG = GPTConfig(vocab_size=20, n_ctx=8, n_layer=4, n_head=2, d_model=16, dropout=0.0)

@@ -19,9 +19,9 @@ from peers import hugging_face  # noqa: F401  # offline, and quiet
 from torch.nn.utils.rnn import pad_sequence
 
 from gptcore import save
-from gptcore.classifier import Classifier
+from gptcore.heads.classifier import Classifier
 from gptcore.optim import OptimConfig
-from gptcore.tasks import PADDING, Batch
+from gptcore.text.inputs import PADDING, Batch
 
 
 class Mark(NamedTuple):

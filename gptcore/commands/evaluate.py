@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from gptcore import textfiles
-from gptcore.batches import TokenStream
 from gptcore.commands import DEVICE, load
-from gptcore.evaluate import evaluate
+from gptcore.scoring.likelihood import evaluate
 from gptcore.tales import tales
+from gptcore.text import files
+from gptcore.text.streams import TokenStream
 from gptcore.train.corpus import VALID_START
 
 EXAMPLES = """
@@ -51,7 +51,7 @@ class Options:
 def run(options: Options) -> None:
     """Encode the text into a temporary stream and score it."""
     model, tokenizer = load(options.checkpoint, options.device)
-    texts: Iterable[str] = textfiles.documents(options.text)
+    texts: Iterable[str] = files.documents(options.text)
     if not options.text:
         found = tales(options.tales, seed=options.tales_seed, start=VALID_START)
         texts = (tale.text for tale in found)

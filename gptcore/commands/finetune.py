@@ -16,8 +16,8 @@ from tyro.conf import OmitArgPrefixes
 from gptcore.commands import say
 from gptcore.commands.train import progress_bar
 from gptcore.labelled import labelled
-from gptcore.metrics import Metric
-from gptcore.tasks import Form
+from gptcore.scoring.metrics import Metric
+from gptcore.text.inputs import Form
 from gptcore.train.finetune import FinetuneConfig, RecipeConfig, finetune
 from gptcore.train.loop import has_run
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from tyro.conf import Positional
 
 from gptcore.commands import DEVICE, load
-from gptcore.generate import TopPRule, stream
+from gptcore.sampling.drawing import TopPRule, stream
 
 EXAMPLES = """
   gptcore generate runs/tiny "Once upon a time" --temperature 0.8 --seed 1

@@ -14,8 +14,8 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from gptcore import textfiles
 from gptcore.tales import split, tales
+from gptcore.text import files
 
 EXAMPLES = """
   gptcore tales
@@ -48,7 +48,7 @@ def run(options: Options) -> None:
         raise ValueError(f"start={options.start} must be between 0 and {most}")
     first = room.start + options.start
     written = (
-        f"{tale.text}\n{textfiles.SEPARATOR}\n"
+        f"{tale.text}\n{files.SEPARATOR}\n"
         for tale in tales(options.n, seed=options.seed, start=first)
     )
     if options.out is None:

@@ -8,8 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gptcore import datasets
-from gptcore.labelled.shape import PARTS, SHARES, Labelled, Row, parted, shuffled, texts, without
-from gptcore.tasks import Form
+from gptcore.labelled.shape import (
+    PARTS,
+    SHARES,
+    Form,
+    Labelled,
+    Row,
+    parted,
+    shuffled,
+    texts,
+    without,
+)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from gptcore.labelled.reading import Cells, Report, read_rows, show
-from gptcore.labelled.shape import SHARES, Labelled, Row, parted, shuffled, texts
-from gptcore.tasks import Form
+from gptcore.labelled.shape import SHARES, Form, Labelled, Row, parted, shuffled, texts
 
 FEWEST = 10
 """Fewer usable rows than this are no data set."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gptcore.tales.rng import mix
-from gptcore.tasks import Form
 
+Form = Literal["classification", "entailment", "similarity", "choice"]
+"""GPT-1's four kinds of labelled text."""
 Row = dict[str, Any]
 Rows = tuple[Row, ...]
 PARTS = ("train", "valid", "test")

@@ -13,11 +13,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from gptcore.labelled.shape import Labelled, Row
+from gptcore.labelled.shape import Form, Labelled, Row
 from gptcore.tales import short
 from gptcore.tales.corpus import simulate, split, tale
 from gptcore.tales.rng import Rng, mix
-from gptcore.tasks import Form
 
 BEYOND = 500_000_000
 """Where in a split the tales of fine-tuning begin; pre-training reads from its start."""

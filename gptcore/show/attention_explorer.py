@@ -17,7 +17,7 @@ from gptcore.model import GPT
 from gptcore.show.texts import between, name_of, named
 from gptcore.show.widgets import Explorer
 from gptcore.tokenizer import Tokenizer
-from gptcore.words import END_OF_WORD, UNKNOWN
+from gptcore.tokenizer.words import END_OF_WORD, UNKNOWN
 
 __all__ = ["AttentionExplorer", "label", "look", "pack"]
 

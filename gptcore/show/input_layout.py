@@ -1,8 +1,8 @@
 """GPT-1's four inputs to touch: any texts as rows of tokens, what is cut, padded, read and scored.
 
-The page lays everything out by itself: the rules of `gptcore.tasks` written once more in
+The page lays everything out by itself: the rules of `gptcore.text.inputs` written once more in
 JavaScript, on tokens that it makes by what `gptcore.show.tokens` packs. The tests hold the rows of
-the page against those of `gptcore.tasks`.
+the page against those of `gptcore.text.inputs`.
 
 Source: GPT-1 §3.3 and Figure 1; its released code (`transform_roc` in `train.py`).
 """
@@ -14,13 +14,13 @@ from typing import Any, get_args
 
 from traitlets import Bool, Dict, Enum, Int, List, Unicode, validate
 
-from gptcore import tasks
 from gptcore.show.texts import between
 from gptcore.show.tokens import pack, rules
 from gptcore.show.widgets import Explorer
-from gptcore.tasks import Form, Ids, Marks, Rows
+from gptcore.text import inputs
+from gptcore.text.inputs import Form, Ids, Marks, Rows
 from gptcore.tokenizer import Tokenizer
-from gptcore.words import without_lone_surrogates
+from gptcore.tokenizer.words import without_lone_surrogates
 
 __all__ = ["EXAMPLES", "InputLayout", "layout"]
 
@@ -78,12 +78,12 @@ class InputLayout(Explorer):
 
     Args:
         vocabularies: name -> a Tokenizer, or None for one whose files are not here, which the page
-            then says. One that lacks the three new tokens gets them, as by `tasks.with_marks`.
+            then says. One that lacks the three new tokens gets them, as by `inputs.with_marks`.
         texts: task -> its texts: one for "classification", two for "entailment" and "similarity",
             a context and two to eight options for "choice". A task left out has its `EXAMPLES`.
         task: which is shown at first.
         n_ctx: the longest row, in tokens, 6 to 1,024.
-        part: see `tasks.entailment`; None is the released code's rule, n_ctx // 2 - 2.
+        part: see `inputs.entailment`; None is the released code's rule, n_ctx // 2 - 2.
         covered: whether a layout is covered until the reader has predicted it.
         alt: the text alternative; by default it tells the rows of all four tasks.
 
@@ -158,20 +158,20 @@ class InputLayout(Explorer):
 def layout(
     form: Form, ids: Sequence[Ids], marks: Marks, n_ctx: int, part: int | None = None
 ) -> Rows:
-    """The rows of a task by `gptcore.tasks`.
+    """The rows of a task by `gptcore.text.inputs`.
 
     Args:
         form: which task. ids: the token ids of its texts, of a choice the context first.
-        marks, n_ctx, part: as in `tasks.entailment`.
+        marks, n_ctx, part: as in `inputs.entailment`.
 
     Raises:
         ValueError: a text has no tokens, or there is no room for one of each.
     """
     if form == "classification":
-        return tasks.classification(ids[0], marks, n_ctx)
+        return inputs.classification(ids[0], marks, n_ctx)
     if form == "choice":
-        return tasks.choice(ids[0], ids[1:], marks, n_ctx, part)
-    two = tasks.entailment if form == "entailment" else tasks.similarity
+        return inputs.choice(ids[0], ids[1:], marks, n_ctx, part)
+    two = inputs.entailment if form == "entailment" else inputs.similarity
     return two(ids[0], ids[1], marks, n_ctx, part)
 
 
@@ -200,9 +200,9 @@ def _packed(
     """A vocabulary as the page reads it, what gives the page's ids, and its new tokens."""
     if not isinstance(tokenizer, Tokenizer):
         raise ValueError(f"{name}={tokenizer!r} must be a Tokenizer")
-    tokenizer, marks = tasks.with_marks(tokenizer)
+    tokenizer, marks = inputs.with_marks(tokenizer)
     entry, encode = pack(name, tokenizer)
-    names = (tasks.START, tasks.DELIMITER, tasks.EXTRACT)
+    names = (inputs.START, inputs.DELIMITER, inputs.EXTRACT)
     named = zip(marks._fields, zip(names, marks, strict=True), strict=True)
     return entry | {"marks": {field: list(pair) for field, pair in named}}, encode, marks
 

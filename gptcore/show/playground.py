@@ -14,7 +14,7 @@ import traitlets
 
 from gptcore.show.tokens import Vocabulary, pack, rules
 from gptcore.show.widgets import Explorer
-from gptcore.words import without_lone_surrogates
+from gptcore.tokenizer.words import without_lone_surrogates
 
 __all__ = ["EXAMPLES", "TokenizerPlayground"]
 

@@ -1,7 +1,7 @@
 """Vocabularies for a page: all that its script needs to give the package's ids, without a kernel.
 
 The script is `static/tokens.js`, which every explorer shares that encodes what its reader types.
-What decides the ids comes from here: the merges as numbers, the patterns of `gptcore.words`, and
+What decides the ids comes from here: the merges as numbers, the patterns of `tokenizer.words`, and
 the Unicode tables of this Python, because those of a browser are older or newer. The ids are those
 of `Tokenizer.encode`; for GPT-1 those of the splitter "plain", since ftfy and spaCy do not run in a
 page.
@@ -21,8 +21,8 @@ import numpy as np
 import regex
 
 from gptcore.tokenizer import Tokenizer
-from gptcore.vocabulary import SPLITTERS, WordIds, base_tokens, merge_tables, speller
-from gptcore.words import (
+from gptcore.tokenizer.vocabulary import SPLITTERS, WordIds, base_tokens, merge_tables, speller
+from gptcore.tokenizer.words import (
     BYTE_ORDER,
     GPT2_PATTERN,
     PLAIN_PATTERN,
@@ -44,7 +44,7 @@ def every_character() -> str:
 def pack(name: str, vocabulary: Vocabulary) -> tuple[dict[str, Any], Callable[[str], list[int]]]:
     """A vocabulary as the page reads it, and what gives the ids of the page in Python.
 
-    A symbol is a number, as in `gptcore.bpe`: the base symbols, then one for each merge. Merges
+    A symbol is a number, as in `tokenizer.bpe`: the base symbols, then one for each merge. Merges
     are pairs of symbols, little-endian. Ids are runs [symbol, id]: from that symbol on they count
     up from that id. GPT-2 needs one run, GPT-1 three, because its newline has the last id.
 

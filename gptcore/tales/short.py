@@ -16,9 +16,9 @@ from typing import Any
 
 from gptcore.tales import lexicon
 from gptcore.tales.corpus import SETTINGS, Tale, arguments, simulate, tell
+from gptcore.tales.questions import Label, Speaker
 from gptcore.tales.rng import Rng, mix
 from gptcore.tales.stage import Stage
-from gptcore.tales.tasks import Label, Speaker
 from gptcore.tales.variants import (
     LOOSE,
     REMARKS,

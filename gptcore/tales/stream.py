@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from gptcore.tales.corpus import Tale, known_settings, tale
+from gptcore.tales.questions import demonstrate
 from gptcore.tales.rng import mix
-from gptcore.tales.tasks import demonstrate
 
 
 def tales(

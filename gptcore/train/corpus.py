@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 import gptcore.tales
-from gptcore import textfiles
-from gptcore.batches import TokenStream
+from gptcore.text import files
+from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
 
 VALID_START = gptcore.tales.split("valid").start
@@ -112,7 +112,7 @@ def prepare(
 def _settings(data: DataConfig, vocab_size: int, given: Tokenizer | None) -> dict[str, Any]:
     settings: dict[str, Any] = {"held_out": data.held_out, "pack": data.pack}
     if data.text:
-        settings |= {"text_sha256": textfiles.digest(data.text)}
+        settings |= {"text_sha256": files.digest(data.text)}
     else:
         settings |= {"tales": data.tales, "tales_seed": data.tales_seed}
     if given:
@@ -123,7 +123,7 @@ def _settings(data: DataConfig, vocab_size: int, given: Tokenizer | None) -> dic
 def _texts(data: DataConfig) -> Iterator[str]:
     """The documents of the run; for Tales those to train on."""
     if data.text:
-        return textfiles.documents(data.text)
+        return files.documents(data.text)
     return _tales(data.tales, data.tales_seed, 0)
 
 

@@ -3,8 +3,8 @@
     for step in finetune(FinetuneConfig(out="runs/mood"), labelled("tales-mood")):
         print(step.step, step.loss, step.val_loss)
 
-The road: labelled texts -> GPT-1's inputs (`gptcore.tasks`) -> a copy of the pre-trained body with
-a head (`gptcore.classifier`) -> `fit` on L3 = L2 + λ L1 -> a folder with the network as it is, the
+The road: labelled texts -> GPT-1's inputs (`text.inputs`) -> a copy of the pre-trained body with
+a head (`heads.classifier`) -> `fit` on L3 = L2 + λ L1 -> a folder with the network as it is, the
 best one so far in `best/`, `metrics.jsonl` and `run.json`. The best is the one with the highest
 score on the held-out part; equal scores are told apart by the held-out loss.
 
@@ -31,13 +31,13 @@ import torch
 from torch.nn import functional as F
 
 from gptcore import checkpoint
-from gptcore.classifier import Classifier, HeadConfig, Place, Trained, body
+from gptcore.heads.classifier import Classifier, HeadConfig, Place, Trained, body
 from gptcore.labelled import Labelled
 from gptcore.labelled.shape import PARTS
-from gptcore.metrics import Metric, default_metric, score
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig
-from gptcore.tasks import Example, TaskBatches, encode, with_marks
+from gptcore.scoring.metrics import Metric, default_metric, score
+from gptcore.text.inputs import Example, TaskBatches, encode, with_marks
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.folders import check_folder, choose_device
 from gptcore.train.loop import Precision, Step, fit

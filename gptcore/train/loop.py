@@ -6,7 +6,7 @@
 A run can be killed at any moment and resumed: on a CPU the updates that follow are those of an
 unbroken run, bit for bit. Four things make it so. Weights, optimizer and place in the data are
 saved together or not at all (`gptcore.checkpoint`). The order of the data is a function of seed
-and epoch (`gptcore.batches`). Dropout is drawn from (seed, update), whatever random numbers the
+and epoch (`text.streams`). Dropout is drawn from (seed, update), whatever random numbers the
 caller uses between updates. And a run refuses to resume with other settings than it started with.
 
 With a `checkpoint_dir`, the model is saved every `save_every` updates, at the end, and when the
@@ -32,13 +32,13 @@ import torch
 from torch import Tensor, nn
 
 from gptcore import checkpoint
-from gptcore.atomic import recover
-from gptcore.batches import Batches
-from gptcore.classifier import Classifier
+from gptcore.checkpoint.atomic import recover
+from gptcore.checkpoint.training_state import SCALARS
+from gptcore.heads.classifier import Classifier
 from gptcore.optim import OptimConfig, lr_at, make_optimizer
-from gptcore.tasks import TaskBatches
+from gptcore.text.inputs import TaskBatches
+from gptcore.text.streams import Batches
 from gptcore.train.guards import Deferred, KeptMemory, SeededRandom
-from gptcore.training_state import SCALARS
 
 if TYPE_CHECKING:
     from gptcore.tokenizer import Tokenizer

@@ -26,12 +26,13 @@ from typing import Any
 
 import torch
 
-from gptcore.batches import Batches
 from gptcore.checkpoint import save
 from gptcore.config import PRESETS, GPTConfig
-from gptcore.evaluate import evaluate, ngram_baselines
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig
+from gptcore.scoring.likelihood import evaluate
+from gptcore.scoring.ngrams import ngram_baselines
+from gptcore.text.streams import Batches
 from gptcore.train.corpus import Corpus, DataConfig, prepare
 from gptcore.train.folders import check_folder, choose_device
 from gptcore.train.loop import Precision, Step, fit

@@ -8,14 +8,14 @@ import pytest
 from browsing import after, drawing_complaints, serving, watch, width_complaints, write_page
 from playwright.sync_api import Browser, Locator, Page
 
-from gptcore import tasks
 from gptcore.show import InputLayout
+from gptcore.text import inputs
 from gptcore.tokenizer import Tokenizer
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LOW = Tokenizer.train("low low lower", 262)  # merges by hand: lo, low, " low", er, " lower"
 WORD = Tokenizer.train("the cat the cats", 40, kind="word", splitter="plain")
-START, DELIMITER, EXTRACT = tasks.with_marks(LOW)[1]
+START, DELIMITER, EXTRACT = inputs.with_marks(LOW)[1]
 TEXTS = {
     "classification": ["low lower"],
     "entailment": ["low lower low low", "low"],
@@ -76,14 +76,14 @@ def positions(page: Page, i: int = 0) -> list[str]:
 
 
 def rows_are(page: Page, form: str, n_ctx: int = 16) -> None:
-    """The rows are those of gptcore.tasks, but for padding."""
+    """The rows are those of gptcore.text.inputs, but for padding."""
     texts = page.evaluate(
         "[...document.querySelectorAll('.gpt-inputs textarea')].map(e => e.value)"
     )
     keys = {"text": texts[0], "label": 0}
     keys |= {"choices": texts[1:]} if form == "choice" else {"text_b": texts[-1]}
-    tokenizer, marks = tasks.with_marks(LOW)
-    (example,) = tasks.encode([keys], form, tokenizer, marks, n_ctx)
+    tokenizer, marks = inputs.with_marks(LOW)
+    (example,) = inputs.encode([keys], form, tokenizer, marks, n_ctx)
     shown = [ids(page, i) for i in range(page.locator(".il-row").count())]
     longest = max(map(len, example.rows))
     assert shown == [r + [0] * (len(r) < longest) for r in example.rows]
@@ -253,8 +253,8 @@ def test_texts_are_swapped_options_come_and_go(page: Page) -> None:
     press(page, "Entailment")
     press(page, "Word")
     write(page, "hypothesis", "THE cat")
-    tokenizer, marks = tasks.with_marks(WORD)
-    wanted = tasks.entailment(
+    tokenizer, marks = inputs.with_marks(WORD)
+    wanted = inputs.entailment(
         *map(tokenizer.encode, (TEXTS["entailment"][0], "the cat")), marks, 16
     )
     assert ids(page) == wanted[0]
@@ -268,7 +268,7 @@ def test_an_empty_text_says_so_and_loses_nothing(page: Page) -> None:
     """The package's own words instead of rows; with a text again the rows are back."""
     press(page, "Just show me")
     write(page, "hypothesis", "")
-    wanted = "gptcore.tasks refuses this: hypothesis is empty: it has no tokens."
+    wanted = "gptcore.text.inputs refuses this: hypothesis is empty: it has no tokens."
     assert page.inner_text(".il-problem") == wanted
     assert page.locator(".il-rows").is_hidden()
     write(page, "hypothesis", "lower")

@@ -12,7 +12,7 @@ from small_tasks import LETTERS, by_letter, letters_gpt
 
 from gptcore import __main__ as cli
 from gptcore import checkpoint
-from gptcore.classifier import Classifier, classify
+from gptcore.heads.classifier import Classifier, classify
 from gptcore.train.record import Metrics, read_metrics
 
 UPDATES = 64  # 8 times 32 rows, 4 at a time; scored and saved after every 8

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from verdicts import assert_all_are_tested, assert_named, assert_passes, assert_told_apart
 
 from gptcore import GPT, PRESETS, GPTConfig
-from gptcore.classifier import Classifier, HeadConfig
 from gptcore.exercises.finetuning import EXERCISES
-from gptcore.tasks import Example, Marks, collate, entailment, similarity
+from gptcore.heads.classifier import Classifier, HeadConfig
+from gptcore.text.inputs import Example, Marks, collate, entailment, similarity
 
 # 6.1 ---------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import torch
 from verdicts import assert_all_are_tested, assert_named, assert_passes, assert_told_apart
 
 from gptcore.exercises.transfer import EXERCISES, TABLE_5, TASKS
-from gptcore.metrics import score
+from gptcore.scoring.metrics import score
 
 
 def parts(*change):

@@ -14,10 +14,10 @@ import torch
 from verdicts import assert_all_are_tested, assert_named, assert_passes, assert_told_apart
 
 from gptcore import GPT, GPTConfig
-from gptcore.classifier import body
 from gptcore.exercises.transfer import EXERCISES, SmallModel
-from gptcore.metrics import interval as bootstrap
-from gptcore.zeroshot import log_likelihoods
+from gptcore.heads.classifier import body
+from gptcore.scoring.metrics import interval as bootstrap
+from gptcore.scoring.zeroshot import log_likelihoods
 
 # 7.4 ---------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The input layout: the rows of the page's own script are those of `gptcore.tasks`, id by id."""
+"""The input layout: the rows of the page's own script are those of `text.inputs`, id by id."""
 
 import random
 import re
@@ -9,10 +9,10 @@ import playground_cases as cases
 import pytest
 from traitlets import TraitError
 
-from gptcore import tasks
 from gptcore.show import InputLayout
 from gptcore.show.input_layout import EXAMPLES, FORMS, LEAST_CONTEXT, MOST
-from gptcore.tasks import Example, Marks, Rows, collate, with_marks
+from gptcore.text import inputs
+from gptcore.text.inputs import Example, Marks, Rows, collate, with_marks
 from gptcore.tokenizer import Tokenizer
 
 LETTERS = {token: i for i, token in enumerate(["<unk>", "a</w>", "b</w>", "c</w>", "d</w>"])}
@@ -28,10 +28,10 @@ def letters() -> Tokenizer:
 def rows_of(form: str, ids: Sequence[list[int]], marks: Marks, *sizes: Any) -> Rows:
     """The rows of a task by the package itself."""
     if form == "classification":
-        return tasks.classification(ids[0], marks, sizes[0])
+        return inputs.classification(ids[0], marks, sizes[0])
     if form == "choice":
-        return tasks.choice(ids[0], ids[1:], marks, *sizes)
-    return getattr(tasks, form)(ids[0], ids[1], marks, *sizes)
+        return inputs.choice(ids[0], ids[1:], marks, *sizes)
+    return getattr(inputs, form)(ids[0], ids[1], marks, *sizes)
 
 
 def wanted(tokenizer: Tokenizer, marks: Marks, case: dict[str, Any]) -> list[list] | str:

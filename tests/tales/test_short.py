@@ -6,6 +6,7 @@ import pytest
 
 from gptcore.tales import lexicon, tale, tales
 from gptcore.tales.corpus import simulate
+from gptcore.tales.questions import statements
 from gptcore.tales.short import (
     CLAIMS,
     LONGEST,
@@ -16,7 +17,6 @@ from gptcore.tales.short import (
     settled,
     short_endings,
 )
-from gptcore.tales.tasks import statements
 from gptcore.tales.variants import LOOSE, REMARKS, first_closing
 
 

@@ -8,7 +8,7 @@ import torch
 from small_models import make, same_weights
 from small_tasks import FORMS, N_CTX, ROWS, by_letter, letters_gpt, tuning, weights
 
-from gptcore import shipped
+from gptcore.checkpoint import shipped
 from gptcore.config import GPTConfig
 from gptcore.labelled import Labelled, labelled
 from gptcore.lstm import LSTM

@@ -11,9 +11,9 @@ from small_models import same_weights
 from small_tasks import LETTERS, RECIPE, ROWS, by_letter, letters_gpt, tuning, weights
 
 from gptcore import checkpoint
-from gptcore.classifier import Classifier
+from gptcore.heads.classifier import Classifier
 from gptcore.labelled import Labelled
-from gptcore.tasks import with_marks
+from gptcore.text.inputs import with_marks
 from gptcore.train import finetune as stage
 from gptcore.train import loop
 from gptcore.train.finetune import FinetuneConfig, finetune

@@ -11,10 +11,10 @@ import torch
 
 import gptcore.tales
 from gptcore import checkpoint
-from gptcore.batches import TokenStream
 from gptcore.config import GPTConfig
-from gptcore.evaluate import evaluate
 from gptcore.optim import OptimConfig
+from gptcore.scoring.likelihood import evaluate
+from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
 from gptcore.train import corpus as corpus_module
 from gptcore.train.corpus import DataConfig, prepare

@@ -10,7 +10,7 @@ import torch
 from short_runs import DATA, OPTIM, batches, curve, new, run, same
 
 from gptcore import checkpoint
-from gptcore.batches import Batches
+from gptcore.text.streams import Batches
 from gptcore.tokenizer import Tokenizer
 from gptcore.train import loop
 from gptcore.train.loop import fit, has_run

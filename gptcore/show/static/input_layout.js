@@ -1,7 +1,7 @@
 // GPT-1's inputs: the task is written into the text, so that one network reads every task. For any
 // texts the rows of tokens, what is cut and padded, what the head reads, what the loss asks for.
 //
-// First what lays out and what judges, pure and tested against gptcore.tasks; then what draws.
+// First what lays out and what judges, pure and tested against gptcore.text.inputs; then what draws.
 // Rows, options and positions count from 0.
 
 import {
@@ -40,7 +40,7 @@ const fieldOf = (task, i) => {
   return task === "choice" && i ? `choices[${i - 1}]` : fields[i];
 };
 
-/** How many of a text's tokens stay: `_part` of gptcore.tasks. */
+/** How many of a text's tokens stay: `_part` of gptcore.text.inputs. */
 function kept(name, length, longest) {
   if (longest < 1)
     throw new RangeError(`n_ctx leaves room for ${longest} tokens of ${name}; it needs at least 1`);
@@ -48,7 +48,7 @@ function kept(name, length, longest) {
   return Math.min(length, longest);
 }
 
-/** How many tokens of two texts stay in a row: `_pair` of gptcore.tasks. */
+/** How many tokens of two texts stay in a row: `_pair` of gptcore.text.inputs. */
 function keptOfPair(names, lengths, nCtx, part) {
   const longest = part ?? Math.floor(nCtx / 2) - 2, room = nCtx - 3;
   if (longest < 1 || room < 2) {
@@ -96,7 +96,7 @@ export const targetsOf = (ids, width) =>
   Array.from({ length: width }, (_, i) => ids[i + 1] ?? NOT_SCORED);
 
 /**
- * An example ready to be read: `collate` of gptcore.tasks. `lanes` holds the tokens of each text,
+ * An example ready to be read: `collate` of gptcore.text.inputs. `lanes` holds the tokens of each text,
  * as `laneOf` gives them, with their `all` pieces.
  */
 export function example({ task, lanes, marks, nCtx, part, full }) {
@@ -631,7 +631,7 @@ function update(view) {
   fillAsk(view);
   const covered = covers(view, task);
   view.answer.hidden = covered;
-  view.problem.textContent = now.error ? `gptcore.tasks refuses this: ${now.error}.` : "";
+  view.problem.textContent = now.error ? `gptcore.text.inputs refuses this: ${now.error}.` : "";
   for (const part of [view.list, view.head, view.facts]) part.hidden = Boolean(now.error);
   if (!covered && !now.error) {
     fillRows(view, now);

@@ -1,0 +1,20 @@
+"""A model is kept: one folder per checkpoint, in Hugging Face's layout.
+
+folders         save and load a model with its tokenizer
+published       the weights that others have published, by name
+training_state  what resuming needs beside the weights
+shipped         the models that come with the course, and the record of each
+atomic          everything one save writes changes together
+"""
+
+from gptcore.checkpoint.folders import load, load_classifier, load_openai_npy, save
+from gptcore.checkpoint.training_state import load_training_state, save_training_state
+
+__all__ = [
+    "load",
+    "load_classifier",
+    "load_openai_npy",
+    "load_training_state",
+    "save",
+    "save_training_state",
+]

@@ -1,0 +1,4 @@
+"""What is put on top of a network.
+
+classifier  GPT-1's head: a linear layer that reads where the text ends
+"""

@@ -1,0 +1,4 @@
+"""A model writes.
+
+drawing  a text drawn token by token: temperature, top-k, top-p
+"""

@@ -1,0 +1,6 @@
+"""Ids to batches: what a network reads.
+
+files    a user's own text files as documents
+streams  token ids of a corpus, one after the other, and batches of windows
+inputs   GPT-1's inputs: a labelled example as one or more rows of ids
+"""

@@ -1,0 +1,265 @@
+"""Published weights: every layout is read, every tensor is checked, no bytes are trusted.
+
+The layouts are written here by hand, key by key, never with the code under test.
+"""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from small_models import ids_for, make, same_weights
+
+from gptcore import checkpoint
+from gptcore.checkpoint.published import Stored, ours, published_name
+
+KERNELS = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+
+
+def published(model, prefix="transformer."):
+    """The tensors of `model` as transformers names and turns them, written out independently."""
+    names = {"wte.weight": "tokens_embed.weight", "wpe.weight": "positions_embed.weight"}
+    tensors = {}
+    for name, t in model.state_dict().items():
+        if name.removesuffix(".weight").endswith(KERNELS):
+            t = t.t()
+        name = names.get(name, name) if model.config.norm == "post" else name
+        tensors[prefix + name] = t.contiguous().clone()
+    return tensors
+
+
+def published_config(model, **changes):
+    c = model.config
+    kind = "openai-gpt" if c.norm == "post" else "gpt2"
+    sizes = {"vocab_size": c.vocab_size, "n_positions": c.n_ctx, "n_embd": c.d_model}
+    sizes |= {"n_layer": c.n_layer, "n_head": c.n_head}
+    return {"model_type": kind, **sizes, **changes}
+
+
+def publish(folder, model, tensors=None, **changes):
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(published_config(model, **changes)))
+    save_file(tensors or published(model), folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("prefix", ["transformer.", ""])
+def test_reads_published_keys_with_and_without_prefix(tmp_path, norm, prefix):
+    model = make(norm)
+    publish(tmp_path, model, published(model, prefix))
+    loaded, _ = checkpoint.load(tmp_path)
+    assert same_weights(loaded, model)
+
+
+def test_ignores_mask_buffers_but_not_attention_biases(tmp_path):
+    model = make()
+    tensors = published(model)
+    for i in range(2):
+        tensors[f"transformer.h.{i}.attn.bias"] = torch.ones(1, 1, 16, 16).tril()
+        tensors[f"transformer.h.{i}.attn.masked_bias"] = torch.tensor(-1e4)
+    tensors["transformer.position_ids"] = torch.arange(16)
+    tensors["lm_head.weight"] = model.wte.weight.detach().clone()
+    publish(tmp_path, model, tensors)
+    loaded, _ = checkpoint.load(tmp_path)
+    assert same_weights(loaded, model)
+    assert loaded.h[0].attn.c_attn.bias.abs().max() > 0
+    tensors["transformer.h.1.attn.bias"] = torch.zeros(8)  # no mask: what is it?
+    publish(tmp_path, model, tensors)
+    with pytest.raises(ValueError, match="tensor transformer.h.1.attn.bias is unexpected"):
+        checkpoint.load(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "bin"])
+def test_reads_shards(tmp_path, ending):
+    model = make("post")
+    tensors = list(published(model).items())
+    stem = {"safetensors": "model", "bin": "pytorch_model"}[ending]
+    places = {}
+    for i, part in enumerate((dict(tensors[::2]), dict(tensors[1::2]))):
+        file = f"{stem}-0000{i + 1}-of-00002.{ending}"
+        (save_file if ending == "safetensors" else torch.save)(part, tmp_path / file)
+        places |= dict.fromkeys(part, file)
+    (tmp_path / "config.json").write_text(json.dumps(published_config(model)))
+    index = tmp_path / f"{stem}.{ending}.index.json"
+    index.write_text(json.dumps({"weight_map": places}))
+    assert same_weights(checkpoint.load(tmp_path)[0], model)
+    index.write_text(json.dumps({"weight_map": {"a": "../outside.safetensors"}}))
+    with pytest.raises(ValueError, match=r"shard '\.\./outside.safetensors'.*not a plain file"):
+        checkpoint.load(tmp_path)
+    index.write_text(json.dumps({"weight_map": {"a": "gone.bin"}}))
+    with pytest.raises(FileNotFoundError, match="shard gone.bin, which is absent"):
+        checkpoint.load(tmp_path)
+
+
+def test_reads_pytorch_files_without_running_what_is_pickled_in_them(tmp_path):
+    model = make()
+    (tmp_path / "config.json").write_text(json.dumps(published_config(model)))
+    torch.save(published(model), tmp_path / "pytorch_model.bin")
+    assert same_weights(checkpoint.load(tmp_path)[0], model)
+
+    class Harm:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    torch.save({"wte.weight": Harm()}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(ValueError, match="pytorch_model.bin cannot be read as plain tensors"):
+        checkpoint.load(tmp_path)
+    assert not (tmp_path / "harm").exists()
+
+
+def without(name):
+    return lambda tensors: tensors.pop(name)
+
+
+def with_tensor(name, tensor):
+    return lambda tensors: tensors.__setitem__(name, tensor)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (without("transformer.h.1.ln_2.bias"), r"tensor h.1.ln_2.bias is missing.*\(8,\)"),
+        (
+            with_tensor("transformer.h.0.mlp.c_fc.weight", torch.zeros(32, 8)),
+            r"tensor transformer.h.0.mlp.c_fc.weight has shape \(32, 8\); expected \(8, 32\)",
+        ),
+        (
+            with_tensor("transformer.h.2.ln_1.bias", torch.zeros(8)),
+            "tensor transformer.h.2.ln_1.bias is unexpected",
+        ),
+        (
+            with_tensor("lm_head.weight", torch.zeros(300, 8)),
+            "lm_head.weight differs from the token embedding",
+        ),
+        (
+            with_tensor("transformer.ln_f.bias", torch.zeros(8, dtype=torch.int32)),
+            "tensor transformer.ln_f.bias holds torch.int32",
+        ),
+        (with_tensor("wte.weight", torch.zeros(300, 8)), "both are wte.weight"),
+    ],
+)
+def test_every_tensor_is_checked_and_named(tmp_path, change, message):
+    model = make()
+    tensors = published(model)
+    change(tensors)
+    publish(tmp_path, model, tensors)
+    with pytest.raises(ValueError, match=message):
+        checkpoint.load(tmp_path)
+
+
+def test_a_post_norm_file_is_not_taken_for_a_pre_norm_one(tmp_path):
+    publish(tmp_path, make("post"), model_type="gpt2")
+    with pytest.raises(ValueError, match="tensor ln_f.weight is missing"):
+        checkpoint.load(tmp_path)
+
+
+def test_a_truncated_file_is_named_with_the_tensor_it_breaks_off_in(tmp_path):
+    publish(tmp_path, make())
+    path = tmp_path / "model.safetensors"
+    whole = path.read_bytes()
+    start = 8 + int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8:start])
+    name, info = next((n, i) for n, i in header.items() if n.endswith("h.1.mlp.c_fc.weight"))
+    begin, end = info["data_offsets"]
+    for size, expected in (
+        (start + end - 1, f"end inside tensor {name}"),
+        (start + begin + 1, f"end inside tensor {name}"),
+        (start + begin, f"end inside tensor {name}"),
+        (start - 5, "end inside the header"),
+        (3, "model.safetensors is damaged"),
+        (0, "model.safetensors is damaged"),
+    ):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=expected) as error:
+            checkpoint.load(tmp_path)
+        assert "model.safetensors is damaged" in str(error.value)
+    path.write_bytes(whole[:8] + b"?" + whole[9:])
+    with pytest.raises(ValueError, match="its header is not valid"):
+        checkpoint.load(tmp_path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="holds no weights"):
+        checkpoint.load(tmp_path)
+
+
+def test_names_in_messages_are_those_of_the_file():
+    """The two directions of the name map agree: what we publish we find again."""
+    for norm in ("post", "pre"):
+        for name in make(norm).state_dict():
+            stored = Stored(None, published_name(name, norm), (), None)
+            assert list(ours([stored])) == [name]
+
+
+def release_like_openai(folder, model, turn=np.transpose):
+    """params_shapes.json and ten shards, as openai/finetune-transformer-lm has them."""
+    state = {name: t.numpy() for name, t in model.state_dict().items()}
+    arrays = [state["wpe.weight"], state["wte.weight"]]  # positions first
+    for i in range(model.config.n_layer):
+        for layer in ("attn.c_attn", "attn.c_proj", "ln_1", "mlp.c_fc", "mlp.c_proj", "ln_2"):
+            w = state[f"h.{i}.{layer}.weight"]
+            arrays.append(turn(w)[None] if layer in KERNELS else w)
+            arrays.append(state[f"h.{i}.{layer}.bias"])
+    folder.mkdir(exist_ok=True)
+    (folder / "params_shapes.json").write_text(json.dumps([list(a.shape) for a in arrays]))
+    flat = np.concatenate([a.ravel() for a in arrays])
+    for i, shard in enumerate(np.array_split(flat, 10)):
+        np.save(folder / f"params_{i}.npy", shard)
+    return folder
+
+
+def test_reads_openai_gpt1_shards(tmp_path):
+    model = make("post")
+    loaded = checkpoint.load_openai_npy(release_like_openai(tmp_path, model), n_head=2)
+    assert same_weights(loaded, model) and loaded.config == model.config
+    torch.testing.assert_close(loaded(ids_for(model)), model(ids_for(model)), atol=1e-6, rtol=0)
+
+
+def test_a_missed_transpose_would_be_seen(tmp_path):
+    """Negative control: with square kernels only, nothing but the numbers tells."""
+    model = make("post")
+
+    def turn(w):
+        return w if w.shape[0] == w.shape[1] else w.T
+
+    loaded = checkpoint.load_openai_npy(release_like_openai(tmp_path, model, turn), n_head=2)
+    assert not same_weights(loaded, model)
+    assert (loaded(ids_for(model)) - model(ids_for(model))).abs().max() > 0.1
+
+
+def test_damaged_openai_shards_are_named(tmp_path):
+    model = make("post")
+    folder = release_like_openai(tmp_path, model)
+    whole = np.load(folder / "params_9.npy")
+    np.save(folder / "params_9.npy", whole[:-3])
+    with pytest.raises(ValueError, match="shards end inside tensor h.1.ln_2.bias"):
+        checkpoint.load_openai_npy(folder, n_head=2)
+    np.save(folder / "params_9.npy", np.append(whole, np.float32(0)))
+    with pytest.raises(ValueError, match=f"hold {model.n_params() + 1} numbers"):
+        checkpoint.load_openai_npy(folder, n_head=2)
+    (folder / "params_9.npy").write_bytes((folder / "params_8.npy").read_bytes()[:200])
+    with pytest.raises(ValueError, match="params_9.npy is damaged"):
+        checkpoint.load_openai_npy(folder, n_head=2)
+    (folder / "params_4.npy").unlink()
+    with pytest.raises(FileNotFoundError, match="params_4.npy is absent"):
+        checkpoint.load_openai_npy(folder, n_head=2)
+    shapes = json.loads((folder / "params_shapes.json").read_text())
+    (folder / "params_shapes.json").unlink()
+    with pytest.raises(FileNotFoundError, match="no params_shapes.json"):
+        checkpoint.load_openai_npy(folder)
+    release_like_openai(tmp_path, model)
+    (folder / "params_shapes.json").write_text(json.dumps(shapes[:-1]))
+    with pytest.raises(ValueError, match="lists 25 arrays; a GPT-1 has 2 . 12 per block"):
+        checkpoint.load_openai_npy(folder)
+    shapes[2] = [1, 24, 8]
+    (folder / "params_shapes.json").write_text(json.dumps(shapes))
+    with pytest.raises(ValueError, match=r"tensor h.0.attn.c_attn.weight has shape \(24, 8\)"):
+        checkpoint.load_openai_npy(folder, n_head=2)
+
+
+def test_openai_pickled_arrays_are_refused(tmp_path):
+    folder = release_like_openai(tmp_path, make("post"))
+    np.save(folder / "params_0.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="params_0.npy is damaged.*allow_pickle"):
+        checkpoint.load_openai_npy(folder)

@@ -1,0 +1,111 @@
+"""What this proves: the shipped models are what their records say, and transformers opens them."""
+
+import gzip
+import json
+
+import pytest
+import torch
+
+from gptcore import evaluate, generate, load
+from gptcore.checkpoint import shipped
+from gptcore.tales import split, tales
+
+NAMES = ["tales-gpt1"]
+
+
+def held_out(tokenizer, n=24):
+    """Tokens of held-out tales, packed as in training: end of text after each."""
+    texts = [tale.text for tale in tales(n, start=split("valid").start)]
+    return [i for text in texts for i in [*tokenizer.encode(text), tokenizer.eot]]
+
+
+def test_every_shipped_model_is_tested_and_small_enough():
+    assert shipped.names() == NAMES
+    size = sum(p.stat().st_size for p in (shipped.DATA / "checkpoints").rglob("*") if p.is_file())
+    assert size < 40e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_record_says_how_the_model_was_made(name):
+    record = shipped.run_record(name)
+    assert record["command"].startswith("gptcore train ")
+    assert {"seed", "hardware", "curve", "held_out", "baselines_nats_per_token"} <= set(record)
+    model, tokenizer = load(name)
+    assert model.n_params() == record["n_params"]
+    assert tokenizer.vocab_size == model.config.vocab_size
+    losses = [loss for _, loss in record["curve"]["valid"]]
+    assert losses[-1] < losses[0] / 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_held_out_loss_is_the_recorded_one(name):
+    """Measured again on the first of the same tales: 24 of them, so a part in twenty is allowed."""
+    record = shipped.run_record(name)
+    model, tokenizer = load(name)
+    measured = evaluate(model, held_out(tokenizer)).nats_per_token
+    recorded = record["held_out"]["nats_per_token"]
+    assert 0.9 * recorded < measured < 1.1 * recorded
+    assert recorded < min(record["baselines_nats_per_token"].values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_transformers_opens_it_and_gives_the_same_logits(name):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model, tokenizer = load(name)
+    path = shipped.folder(name)
+    theirs = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
+    text = next(tales(1, start=split("test").start)).text
+    ids = tokenizer.encode(text)
+    assert AutoTokenizer.from_pretrained(path)(text)["input_ids"] == ids
+    with torch.no_grad():
+        x = torch.tensor([ids[: model.config.n_ctx]])
+        torch.testing.assert_close(model(x), theirs(x).logits, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_writes_whole_little_stories(name):
+    """Eight tales: they end by themselves, close their quotes, use words of Tales, do not loop."""
+    model, tokenizer = load(name)
+    known = {w.strip('.,!?";:-') for t in tales(1000) for w in t.text.lower().split()}
+    ended, closed, words = 0, 0, []
+    for seed in range(8):
+        text = generate(
+            model,
+            tokenizer,
+            "<|endoftext|>",
+            temperature=0.7,
+            seed=seed,
+            max_new_tokens=400,
+            slide=True,
+        )
+        ended += len(tokenizer.encode(text)) < 400
+        closed += text.count('"') % 2 == 0
+        words += [w.strip('.,!?";:-') for w in text.lower().split()]
+    assert ended >= 6
+    assert closed >= 6
+    assert sum(w in known for w in words) / len(words) > 0.95
+    compressed = len(gzip.compress(" ".join(words).encode()))
+    assert len(words) / compressed < 1  # one phrase again and again would give 10 and more
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(KeyError, match="name='gpt9' is not shipped; what is: tales-gpt1"):
+        shipped.folder("gpt9")
+    with pytest.raises(KeyError, match="name='gpt9' has no recorded run; recorded: .*tales-gpt1"):
+        shipped.run_record("gpt9")
+
+
+def test_a_missing_data_folder_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "DATA", tmp_path)
+    with pytest.raises(KeyError, match="work in a clone"):
+        shipped.folder("tales-gpt1")
+
+
+def test_load_takes_a_shipped_name(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoints" / "mine"
+    path.mkdir(parents=True)
+    (path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    monkeypatch.setattr(shipped, "DATA", tmp_path)
+    with pytest.raises(ValueError, match="model_type"):
+        load("mine")
