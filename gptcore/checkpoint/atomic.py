@@ -6,20 +6,30 @@ Last, the files move over the old ones. A kill before the rename leaves the old 
 it leaves a complete folder, and the next reader or writer finishes the moves. No moment exists in
 which `recover` followed by reading finds a mixture.
 
+It holds on Windows too, where only a file opened for writing can be flushed, a folder cannot be
+opened, and a file that some program still has open or mapped cannot be replaced: what `load` gives
+is therefore never a view of a file.
+
 Source: write-ahead logging as databases use it, e.g. SQLite's documentation, "Atomic Commit".
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 WRITING = ".writing-"
 COMPLETE = ".complete"
+PATIENCE = 2.0
+"""Seconds to wait for another program, on Windows, that has a file open."""
+UNABLE = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.EBADF, errno.EINVAL, errno.ENOTSUP}
+"""How systems say that a folder, or a share on the network, knows no flushing or no modes."""
 
 
 @contextmanager
@@ -46,8 +56,9 @@ def commit(folder: str | Path) -> Iterator[Path]:
         (writing / "any").unlink()
         yield writing
         for file in writing.iterdir():
-            file.chmod(mode)  # some libraries make their files private
             _flush(file)
+            with _unless_unable():
+                file.chmod(mode)  # some libraries make their files private
         _flush(writing)
         os.rename(writing, folder / COMPLETE)  # from here on the new files count
     except BaseException:
@@ -68,18 +79,45 @@ def recover(folder: str | Path) -> None:
         return
     for file in sorted(complete.iterdir()):
         with suppress(FileNotFoundError):  # another reader moved it in the meantime
-            os.replace(file, folder / file.name)
+            _replace(file, folder / file.name)
     _flush(folder)
     with suppress(FileNotFoundError):
         complete.rmdir()
 
 
+def _replace(new: Path, old: Path) -> None:
+    """Put a file in the place of another; wait a little for a program that reads the old one."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return os.replace(new, old)
+        except PermissionError as error:
+            if time.monotonic() > end:
+                raise PermissionError(
+                    f"{old} cannot be replaced: may you write there, and does another program "
+                    f"have it open? The new one is whole, in {new.parent}, and takes its place "
+                    f"when the folder is next read or saved ({error})"
+                ) from error
+            time.sleep(0.05)
+
+
 def _flush(path: Path) -> None:
     """Wait until a file, or a folder's list of names, is on the disk."""
-    if path.is_dir() and os.name != "posix":  # only POSIX systems can open a folder
-        return
-    handle = os.open(path, os.O_RDONLY)
+    folder = path.is_dir()
+    with _unless_unable() if folder else nullcontext():
+        # Windows flushes what is open for writing, and opens no folder at all
+        handle = os.open(path, os.O_RDONLY if folder else os.O_RDWR | getattr(os, "O_BINARY", 0))
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def _unless_unable() -> Iterator[None]:
+    """Go on where the system has no such operation; other errors are errors."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        yield
+    except OSError as error:
+        if error.errno not in UNABLE:
+            raise

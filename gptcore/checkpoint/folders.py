@@ -126,7 +126,8 @@ def load(
     recover(folder)
     config = _read_config(folder / "config.json")
     found = published.ours(published.open_folder(folder))
-    found.pop(SCORE, None)  # the body of a classifier is a GPT
+    if "head" in json.loads((folder / "config.json").read_text("utf-8")).get("gptcore", {}):
+        found.pop(SCORE, None)  # the body of a classifier of ours is a GPT
     model = published.build(config, found, where=folder, device=device, dtype=dtype)
     return model.eval(), _read_tokenizer(folder)
 
@@ -147,7 +148,8 @@ def load_classifier(
         ValueError: as in `load`; or the folder holds a language model without a head.
     """
     folder = _find(source)
-    body, tokenizer = load(folder, device=device)
+    recover(folder)
+    _read_config(folder / "config.json")
     described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     found = published.ours(published.open_folder(folder)).get(SCORE)
     if "head" not in described.get("gptcore", {}) or found is None:
@@ -155,6 +157,7 @@ def load_classifier(
             f"{folder} holds a language model without a head of ours: fine-tune it first, or "
             "read it with load"
         )
+    body, tokenizer = load(folder, device=device)
     try:
         head = HeadConfig(**described["gptcore"]["head"])
     except (TypeError, ValueError) as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,11 @@ EMBEDDINGS = {  # ours -> transformers', by where LayerNorm stands
     "pre": {},
 }
 MASK = re.compile(r"(h\.\d+\.attn\.masked_bias|position_ids)$")
+WRAPPERS = {"_orig_mod", "module", "_forward_module", "_fsdp_wrapped_module"}
+WRAPPERS |= {"_checkpoint_wrapped_module"}
+"""Words that torch.compile, DDP, FSDP, DeepSpeed and activation checkpointing put into names."""
+BODY = re.compile(r"(h|wte|wpe|ln_f|lm_head|tokens_embed|positions_embed)\.")
+"""Names whose tensors take part in the logits: what is not ours among them cannot be left out."""
 CAUSAL_MASK = re.compile(r"h\.\d+\.attn\.bias$")
 
 
@@ -131,13 +137,17 @@ def _torch(path: Path) -> list[Stored]:
 def ours(stored: list[Stored]) -> dict[str, Stored]:
     """Published tensors by the names our GPT gives them, without buffers that are no weights.
 
+    What a wrapper puts into names goes: words such as `_orig_mod`, wherever they stand, and
+    whatever stands before the token embedding's name, as in `model.transformer.wte.weight`.
     Old files hold the causal mask as `h.N.attn.bias`, a name one letter group away from the real
     bias `h.N.attn.c_attn.bias`: it goes by being four-dimensional.
     """
     found: dict[str, Stored] = {}
     renamed = {theirs: name for name, theirs in EMBEDDINGS["post"].items()}
-    for tensor in stored:
-        name = tensor.name.removeprefix("transformer.")
+    plain = [".".join(w for w in t.name.split(".") if w not in WRAPPERS) for t in stored]
+    outer = _outer(plain)
+    for tensor, name in zip(stored, plain, strict=True):
+        name = name.removeprefix(next((o for o in outer if name.startswith(o)), ""))
         name = renamed.get(name, name)
         if MASK.match(name) or (CAUSAL_MASK.match(name) and len(tensor.shape) == 4):
             continue
@@ -147,6 +157,24 @@ def ours(stored: list[Stored]) -> dict[str, Stored]:
             )
         found[name] = tensor
     return found
+
+
+def _outer(names: list[str]) -> list[str]:
+    """What stands before the embedding's name, and before that of a head beside the body.
+
+    `["model.transformer.wte.weight", ...]` gives `["model.transformer.", "model."]`.
+    """
+    tokens = ("wte.weight", EMBEDDINGS["post"]["wte.weight"])
+    before = [n.removesuffix(t) for n in names for t in tokens if f".{n}".endswith(f".{t}")]
+    if not before:
+        return ["transformer."]
+    if len(set(before)) > 1 and set(before) != {"", "transformer."}:
+        raise ValueError(
+            f"there are token embeddings of several networks: {_some([b + '*' for b in before])}; "
+            "keep the tensors of one"
+        )
+    words = min(before, key=len).split(".")[:-1]
+    return [".".join(words[:n]) + "." for n in range(len(words), 0, -1)] + ["transformer."]
 
 
 def build(
@@ -179,7 +207,8 @@ def build(
         if name.endswith(CONV1D):
             tensor = tensor.t()
         wanted = dtype or torch.promote_types(tensor.dtype, torch.float32)
-        filled[name] = tensor.to(device, wanted).contiguous()
+        # A copy: a view of the file would change, or end the process, with the file.
+        filled[name] = tensor.to(device, wanted, copy=True, memory_format=torch.contiguous_format)
     if "lm_head.weight" in found:
         head = read(found["lm_head.weight"]).to(device, filled["wte.weight"].dtype)
         if not torch.equal(head, filled["wte.weight"]):
@@ -192,19 +221,38 @@ def build(
 
 
 def _check_names(shapes: dict[str, tuple[int, ...]], found: dict[str, Stored], where: Path) -> None:
-    """Every expected tensor is there with its shape, and nothing else but a tied output matrix."""
+    """Every expected tensor is there with its shape; of others, a tied output matrix and heads."""
     for name, shape in shapes.items():
         stored_shape = shape[::-1] if name.endswith(CONV1D) else shape
         if name not in found:
-            raise ValueError(f"{where}: tensor {name} is missing; expected shape {stored_shape}")
+            others = [f.name for n, f in found.items() if n not in shapes] or [
+                f.name for f in found.values()
+            ]
+            raise ValueError(
+                f"{where}: tensor {name} is missing; expected shape {stored_shape}. "
+                f"What is there: {_some(others)}"
+            )
         if found[name].shape != stored_shape:
             raise ValueError(
                 f"{found[name].file}: tensor {found[name].name} has shape {found[name].shape}; "
                 f"expected {stored_shape}"
             )
-    for name in found:
-        if name not in shapes and name != "lm_head.weight":
+    left_out = [name for name in found if name not in shapes and name != "lm_head.weight"]
+    for name in left_out:
+        if BODY.match(name):
             raise ValueError(f"{where}: tensor {found[name].name} is unexpected; no GPT has it")
+    if left_out:
+        told = _some([found[name].name for name in left_out])
+        warnings.warn(
+            f"{where}: the body of the GPT is read, what stands on it is left out: {told}",
+            stacklevel=4,
+        )
+
+
+def _some(names: list[str]) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return (", ".join(names[:6]) or "nothing") + more
 
 
 def read(stored: Stored) -> Tensor:

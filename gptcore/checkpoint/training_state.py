@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from gptcore.checkpoint.atomic import commit, recover
@@ -76,7 +77,8 @@ def load_training_state(folder: str | Path) -> dict[str, Any]:
             f"{found}: they were not saved together, so training cannot go on from them"
         )
     try:
-        tensors = load_file(folder / TENSORS)
+        with safe_open(folder / TENSORS, framework="pt") as file:  # copies: the file is free again
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         return _join(nest, tensors)
     except Exception as error:  # safetensors has one exception type for everything it refuses
         raise ValueError(f"{folder / TENSORS} is damaged: {error!r}") from error

@@ -1,13 +1,17 @@
 """A kill at any moment leaves one whole checkpoint: the previous one or the new one."""
 
+import errno
+import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
 import types
 
 import pytest
+import torch
 from safetensors.torch import save_file
 from small_models import make, same_weights
 
@@ -95,6 +99,94 @@ def test_files_can_be_read_by_whom_the_user_lets_read(tmp_path):
     save_step(tmp_path / "run", 1)
     modes = {p.stat().st_mode for p in (tmp_path / "run").iterdir()}
     assert modes == {(tmp_path / "other.txt").stat().st_mode}
+
+
+class Windows:
+    """The rules of Windows for files, on this system: what breaks one raises as it does there."""
+
+    def __init__(self):
+        self.open, self.fsync, self.replace = os.open, os.fsync, os.replace
+
+    def refuse_folders(self, path, *args, **kwargs):
+        if os.path.isdir(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return self.open(path, *args, **kwargs)
+
+    def flush(self, handle):
+        writable = fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        if stat.S_ISREG(os.fstat(handle).st_mode) and not writable:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        self.fsync(handle)
+
+    def replace_closed(self, new, old):
+        with open("/proc/self/maps") as maps:
+            if any(line.rstrip().endswith(str(old)) for line in maps):
+                raise PermissionError(errno.EACCES, "Access is denied", str(old))
+        self.replace(new, old)
+
+    def rule(self, patch):
+        patch.setattr(os, "open", self.refuse_folders)
+        patch.setattr(os, "fsync", self.flush)
+        patch.setattr(os, "replace", self.replace_closed)
+
+
+needs_maps = pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="asks Linux for maps")
+
+
+@needs_maps
+def test_windows_lets_a_loaded_checkpoint_be_saved_again(tmp_path, monkeypatch):
+    """Save, load, save; and resume, save: with model and state still in use."""
+    Windows().rule(monkeypatch)
+    checkpoint.save(tmp_path, make(seed=1), training={"step": 1, "moment": torch.ones(9, 9)})
+    model, _ = checkpoint.load(tmp_path)
+    state = checkpoint.load_training_state(tmp_path)
+    checkpoint.save(tmp_path, make(n_layer=2, seed=2), training={"step": 2})
+    assert state_of(tmp_path) == (2, 2)
+    assert same_weights(model, make(seed=1)) and state["moment"].sum() == 81
+
+
+@needs_maps
+def test_windows_waits_for_a_reader_and_then_says_where_the_new_file_is(tmp_path, monkeypatch):
+    """Negative control of the rule above: a file that is really mapped stops the save, once."""
+    save_step(tmp_path, 1)
+    monkeypatch.setattr(atomic, "PATIENCE", 0.01)
+    with monkeypatch.context() as patch:
+        Windows().rule(patch)
+        mapped = torch.from_file(str(tmp_path / "model.safetensors"), size=16, dtype=torch.uint8)
+        with pytest.raises(
+            PermissionError, match=r"model\.safetensors cannot be replaced.*whole, in"
+        ):
+            save_step(tmp_path, 2)
+        del mapped
+    assert state_of(tmp_path) == (2, 2)
+
+
+def test_a_share_that_knows_no_modes_and_no_flushing_of_folders_is_written_to(
+    tmp_path, monkeypatch
+):
+    """FAT, some network shares: chmod is forbidden, a folder's fsync an invalid argument."""
+
+    def fsync(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    def chmod(self, mode):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(self))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(atomic.Path, "chmod", chmod)
+    save_step(tmp_path, 1)
+    assert state_of(tmp_path) == (1, 1)
+
+
+def test_a_disk_that_fails_is_an_error(tmp_path, monkeypatch):
+    def fsync(handle):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output error"):
+        save_step(tmp_path, 1)
+    assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_a_real_sigkill_leaves_weights_and_training_state_of_the_same_step(tmp_path):

@@ -263,3 +263,89 @@ def test_openai_pickled_arrays_are_refused(tmp_path):
     np.save(folder / "params_0.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="params_0.npy is damaged.*allow_pickle"):
         checkpoint.load_openai_npy(folder)
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+def test_a_loaded_model_is_free_of_its_file(tmp_path, norm, file):
+    """Overwritten in place, the file changes nothing in the model; not one parameter is a view."""
+    model = make(norm)
+    publish(tmp_path, model)
+    if file != "model.safetensors":
+        torch.save(published(model), tmp_path / file)
+        (tmp_path / "model.safetensors").unlink()
+    loaded, _ = checkpoint.load(tmp_path)
+    size = (tmp_path / file).stat().st_size
+    with open(tmp_path / file, "r+b") as stored:
+        stored.write(bytes(size))
+    assert same_weights(loaded, model)
+
+
+def test_a_training_state_is_free_of_its_file(tmp_path):
+    checkpoint.save(tmp_path, make(), training={"moment": torch.ones(1000)})
+    state = checkpoint.load_training_state(tmp_path)
+    size = (tmp_path / "training.safetensors").stat().st_size
+    with open(tmp_path / "training.safetensors", "r+b") as stored:
+        stored.write(bytes(size))
+    assert state["moment"].sum() == 1000
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda name: "_orig_mod." + name,
+        lambda name: "module." + name,
+        lambda name: "_forward_module._orig_mod.model." + name,
+        lambda name: "model." + name.removeprefix("transformer."),
+        lambda name: "actor.gpt." + name,
+        lambda name: name.replace("h.1.", "h.1._orig_mod."),
+        lambda name: name.replace(".attn.", "._checkpoint_wrapped_module.attn."),
+        lambda name: "_fsdp_wrapped_module." + name.replace("mlp.", "mlp._fsdp_wrapped_module."),
+    ],
+)
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_names_of_wrappers_are_seen_through(tmp_path, wrap, norm):
+    """As torch.compile, DDP, FSDP, DeepSpeed, Lightning and own classes put them into names."""
+    model = make(norm)
+    tensors = {wrap(name): t for name, t in published(model).items()}
+    tensors[wrap("lm_head.weight")] = model.wte.weight.detach().clone()
+    publish(tmp_path, model, tensors)
+    assert same_weights(checkpoint.load(tmp_path)[0], model)
+
+
+def test_a_name_that_is_missing_is_told_beside_the_names_that_are_there(tmp_path):
+    model = make()
+    tensors = published(model)
+    tensors["odd.embedding"] = tensors.pop("transformer.wte.weight")
+    publish(tmp_path, model, tensors)
+    with pytest.raises(ValueError, match=r"wte\.weight is missing.*What is there: odd\.embedding"):
+        checkpoint.load(tmp_path)
+
+
+def test_two_networks_in_a_file_are_told_apart_by_nobody(tmp_path):
+    model = make()
+    both = {f"{who}.{n}": t for who in ("policy", "ref") for n, t in published(model).items()}
+    publish(tmp_path, model, both)
+    with pytest.raises(ValueError, match=r"several networks: policy\.transformer\.\*, ref\.tr"):
+        checkpoint.load(tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["", "transformer.", "model."])
+def test_a_second_head_is_left_out_and_told(tmp_path, prefix):
+    """GPT2DoubleHeadsModel, a value head, a classifier: body and output matrix are a whole GPT."""
+    model = make()
+    tensors = {n.replace("transformer.", prefix): t for n, t in published(model).items()}
+    heads = ["multiple_choice_head.summary.weight", "v_head.summary.bias", "score.weight"]
+    tensors |= {name: torch.zeros(1, 8) for name in heads}
+    publish(tmp_path, model, tensors)
+    with pytest.warns(UserWarning, match="left out: multiple_choice_head.*score.*v_head") as told:
+        loaded, _ = checkpoint.load(tmp_path)
+    assert same_weights(loaded, model) and told[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", ["lm_head.bias", "h.0.attn.c_attn.lora_A.weight", "h.7.ln_1.bias"])
+def test_what_takes_part_in_the_logits_is_never_left_out(tmp_path, name):
+    tensors = published(make()) | {f"transformer.{name}": torch.zeros(8)}
+    publish(tmp_path, make(), tensors)
+    with pytest.raises(ValueError, match=f"tensor transformer.{name} is unexpected"):
+        checkpoint.load(tmp_path)
