@@ -1,7 +1,7 @@
 """The command line: `gptcore COMMAND ...`, or `python -m gptcore COMMAND ...`.
 
-Every command is a file in `gptcore/commands`. What a user can cause ends in one line on stderr and
-exit code 2; Ctrl-C ends in 130, after saving.
+Every command is a file in `gptcore/commands`, imported when it is asked for. What a user can cause
+ends in one line on stderr and exit code 2; Ctrl-C ends in 130, after saving.
 
 Source: none.
 """
@@ -10,59 +10,108 @@ from __future__ import annotations
 
 import inspect
 import os
+import platform
 import shlex
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module, metadata
 from types import ModuleType
 from typing import Any
 
-import tyro
+from gptcore import __version__
+from gptcore.commands import say
 
-from gptcore.commands import data, evaluate, finetune, generate, info, say, tales, train
-from gptcore.config import PRESETS
-from gptcore.train.loop import Diverged
-
-COMMANDS: dict[str, ModuleType] = {
-    "tales": tales,
-    "data": data,
-    "train": train,
-    "finetune": finetune,
-    "generate": generate,
-    "evaluate": evaluate,
-    "info": info,
+COMMANDS = {
+    "tales": "Write tales: small stories from a seeded simulator. Same seed, same bytes, "
+    "everywhere.",
+    "data": "List, fetch and show real data sets.",
+    "train": "Train a GPT from random weights, on your own text files or on Tales.",
+    "finetune": "Fine-tune a pre-trained GPT on labelled texts: Tales, a named set, or your own "
+    "file.",
+    "generate": "Continue a text.",
+    "evaluate": "Measure how well a model predicts text it was not trained on.",
+    "info": "Say what a model consists of: its fields, its parameters by part, the memory it "
+    "takes.",
 }
+"""Name -> the first line of its help, so that the overview need not import them all."""
+EXAMPLES = """
+  gptcore train --out runs/tiny --steps 200
+  gptcore generate runs/tiny "Once upon a time" --temperature 0.8 --seed 1"""
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2 for a mistake, 130 after Ctrl-C."""
     args = list(sys.argv[1:] if args is None else args)
+    _never_fail_to_print()
     if not args or args[0] in ("-h", "--help"):
         print(_overview())
         return 0 if args else 2
+    if args[0] in ("-V", "--version"):
+        print(_version())
+        return 0
     name, rest = args[0], args[1:]
     if name not in COMMANDS:
         say(f"{name!r} is no command; choose from {', '.join(COMMANDS)}")
         return 2
     try:
-        options = _parsed(name, rest)
         with _sigterm_like_ctrl_c():
-            if name in ("train", "finetune"):  # the record names the command that made it
-                COMMANDS[name].run(options, _without_resume(args))
-            else:
-                COMMANDS[name].run(options)
+            _run(name, rest)
         sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
         return 143 if "SIGTERM" in interrupt.args else 130
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError, ImportError, Diverged) as error:
-        say(f"{name}: {' '.join(str(error).split())}")
+    except Exception as error:
+        if not _foreseen(error):
+            raise
+        say(f"{name}: {' '.join(str(error).split()) or type(error).__name__}{_way_out(error)}")
         return 2
     return 0
+
+
+def _run(name: str, rest: list[str]) -> None:
+    command = import_module(f"gptcore.commands.{name}")
+    options = _parsed(command, name, rest)
+    if name in ("train", "finetune"):  # the record names the command that made it
+        command.run(options, _without_resume([name, *rest]))
+    else:
+        command.run(options)
+
+
+def _foreseen(error: Exception) -> bool:
+    """Whether a user can have caused it; what only we can have caused keeps its traceback."""
+    if isinstance(error, ValueError | OSError | ImportError) or _out_of_memory(error):
+        return True
+    from gptcore.train.loop import Diverged
+
+    return isinstance(error, Diverged)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    told = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in told or "allocate memory" in told
+
+
+def _way_out(error: Exception) -> str:
+    if not _out_of_memory(error):
+        return ""
+    return ". It does not fit in memory: a smaller --batch-size needs less, a smaller model too"
+
+
+def _never_fail_to_print() -> None:
+    """What an output's encoding cannot say is written out, as \\u2192, instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _version() -> str:
+    python, torch = platform.python_version(), metadata.version("torch")
+    return f"gptcore {__version__} (Python {python}, torch {torch}, {platform.system()})"
 
 
 def _without_resume(args: list[str]) -> str:
@@ -72,27 +121,21 @@ def _without_resume(args: list[str]) -> str:
 
 def _overview() -> str:
     lines = ["usage: gptcore COMMAND ...", "", "Train small GPTs, and let them write.", ""]
-    lines += [
-        f"  {name:<10} {inspect.getdoc(command.Options).splitlines()[0]}"
-        for name, command in COMMANDS.items()
-    ]
-    lines += ["", "gptcore COMMAND --help tells the options of a command. For example:"]
-    lines += [command.EXAMPLES.splitlines()[1] for command in (train, generate)]
-    return "\n".join(lines)
+    lines += [f"  {name:<10} {told}" for name, told in COMMANDS.items()]
+    lines += ["", "gptcore COMMAND --help tells the options of a command, gptcore --version what"]
+    return "\n".join([*lines, f"is installed. For example:{EXAMPLES}"])
 
 
-def _parsed(name: str, args: list[str]) -> Any:
+def _parsed(command: ModuleType, name: str, args: list[str]) -> Any:
     """The options of a command; tyro prints help and complaints and exits."""
-    kind, examples = COMMANDS[name].Options, COMMANDS[name].EXAMPLES
-    description = f"{inspect.getdoc(kind)}\n\nExamples:{examples}"
+    import tyro
+
+    description = f"{inspect.getdoc(command.Options)}\n\nExamples:{command.EXAMPLES}"
     default: Any = tyro.MISSING_NONPROP
     if name == "train":  # the preset decides the defaults of the model's options
-        words = [part for word in args for part in word.split("=", 1)]
-        preset = words[words.index("--preset") + 1 :] if "--preset" in words else []
-        shape = PRESETS.get(preset[0] if preset else "tiny", PRESETS["tiny"])
-        default = train.Options(out=tyro.MISSING, model=shape)
+        default = command.defaults(args)
     return tyro.cli(
-        kind, prog=f"gptcore {name}", description=description, args=args, default=default
+        command.Options, prog=f"gptcore {name}", description=description, args=args, default=default
     )
 
 

@@ -1,11 +1,15 @@
 """The command line, as a stranger uses it."""
 
 import gzip
+import importlib
+import inspect
 import json
 import os
 import random
 import re
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -174,6 +178,30 @@ def test_info_of_a_preset_and_of_a_model(trained, capsys):
 # ---------------------------------------------------------------- help and mistakes
 
 
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], ["data", "list"], ["info", "gpt3-175b"], ["tales"]]
+)
+def test_what_needs_no_network_does_not_wait_for_pytorch(args):
+    """PyTorch takes longer to import than all of this to do; help of most commands, too."""
+    code = f"import sys; from gptcore.__main__ import main; assert main({args}) == 0; "
+    code += "sys.exit('torch is imported' if 'torch' in sys.modules else 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout, done.stderr
+
+
+def test_version_names_what_a_report_of_a_fault_needs(capsys):
+    assert cli.main(["--version"]) == 0
+    told = capsys.readouterr().out
+    assert re.fullmatch(r"gptcore \d+\.\d+\.\d+ \(Python 3\.\d+\.\d+, torch .+, \w+\)\n", told)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_overview_says_what_the_command_s_own_help_begins_with(name):
+    command = importlib.import_module(f"gptcore.commands.{name}")
+    first = inspect.getdoc(command.Options).splitlines()[0]
+    assert cli.COMMANDS[name] == first
+
+
 def test_help_tells_commands_defaults_units_and_examples(capsys):
     assert cli.main(["--help"]) == 0
     overview = capsys.readouterr().out
@@ -246,6 +274,71 @@ def test_divergence_is_a_mistake_that_says_what_to_try(tmp_path, capsys, monkeyp
     printed = failing(capsys, "train", "--out", tmp_path / "run", *TRAIN)
     assert "training diverged" in printed
     assert "lr < 0.001" in printed
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_too_little_memory_is_a_line_with_a_way_out(trained, capsys, monkeypatch, error):
+    def raising(*_, **__):
+        raise error
+
+    monkeypatch.setattr(checkpoint, "load", raising)
+    printed = failing(capsys, "evaluate", trained)
+    assert "a smaller --batch-size needs less" in printed and printed.count("\n") == 1
+
+
+def test_a_fault_of_ours_is_not_hidden(trained, monkeypatch):
+    """Negative control: what no user can cause keeps its traceback."""
+
+    def raising(*_, **__):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(checkpoint, "load", raising)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        cli.main(["evaluate", str(trained)])
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_what_an_output_cannot_say_is_written_out(trained, tmp_path, encoding):
+    """On Windows a file or pipe takes cp1252, which has no arrow and no half of a character."""
+    with open(tmp_path / "out", "w") as out:
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        words = [sys.executable, "-m", "gptcore", "generate", str(trained), "fox → home é \udcff"]
+        subprocess.run([*words, "--max-new-tokens", "5"], env=environment, stdout=out, check=True)
+    written = (tmp_path / "out").read_text(encoding)
+    assert written.startswith("fox \\u2192 home ")
+    assert ("é" in written) is (encoding == "cp1252")
+
+
+def test_a_folder_called_like_a_model_is_told_from_it(trained, tmp_path, capsys, monkeypatch):
+    """An empty one is in nobody's way; one that holds a model goes first, and this is said."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("gpt2", "tales-gpt1"):
+        (tmp_path / name).mkdir()
+    assert cli.main(["info", "gpt2"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "gpt2 (preset; the folder of that name holds no model)\n"
+    )
+    words = ["generate", "tales-gpt1", "Once", "--max-new-tokens", "1"]
+    assert cli.main(words) == 0
+    told = capsys.readouterr().err
+    assert f"tales-gpt1 is the shipped model; the folder {tmp_path / 'tales-gpt1'} holds" in told
+    for name in ("gpt2", "tales-gpt1"):
+        shutil.copytree(trained, tmp_path / name, dirs_exist_ok=True)
+    assert cli.main(["info", "gpt2"]) == 0
+    assert capsys.readouterr().out.startswith(f"gpt2 (folder {tmp_path / 'gpt2'})\n")
+    assert cli.main(words) == 0
+    told = capsys.readouterr().err
+    assert f"tales-gpt1 is the folder {tmp_path / 'tales-gpt1'}, not the model" in told
+    (tmp_path / "openai-gpt").mkdir()
+    told = failing(capsys, "generate", "openai-gpt", "Once")
+    assert "config.json is absent" in told and "work where no folder has that name" in told
 
 
 def test_no_command_shows_the_overview(capsys):

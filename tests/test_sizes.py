@@ -1,5 +1,6 @@
 """Parameters and memory against counts made by hand."""
 
+import pytest
 import torch
 
 from gptcore.config import PRESETS
@@ -31,6 +32,18 @@ def test_memory_of_gpt2():
         "training, fp32": 1_991_036_928,
         "key-value cache": 75_497_472,
     }
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_counts_from_the_sizes_are_those_of_the_network(preset: str) -> None:
+    """Oracle: the network's own tensors, of every preset; part by part they add up to it."""
+    model = meta(preset)
+    assert sum(parameter_counts(PRESETS[preset]).values()) == model.n_params()
+    assert parameter_counts(model) == parameter_counts(PRESETS[preset])
+    attention = sum(p.numel() for n, p in model.named_parameters() if ".attn." in n)
+    norms = sum(p.numel() for n, p in model.named_parameters() if "ln_" in n)
+    counts = parameter_counts(model)
+    assert (counts["attention"], counts["LayerNorm"]) == (attention, norms)
 
 
 def test_the_report_of_the_largest():

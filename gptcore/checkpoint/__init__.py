@@ -3,6 +3,7 @@
 folders         save and load a model with its tokenizer
 published       the weights that others have published, by name
 training_state  what resuming needs beside the weights
+sources         where the model of a name lies: here, shipped, on the Hub
 shipped         the models that come with the course, and the record of each
 atomic          everything one save writes changes together
 """

@@ -16,7 +16,6 @@ Source: transformers' `GPT2LMHeadModel` and `OpenAIGPTLMHeadModel`; OpenAI's rel
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,8 +25,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gptcore.checkpoint import published, shipped, training_state
-from gptcore.checkpoint.atomic import commit, recover
+from gptcore.checkpoint import published, training_state
+from gptcore.checkpoint.atomic import commit
+from gptcore.checkpoint.sources import find
 from gptcore.config import GPTConfig
 from gptcore.heads.classifier import Classifier, HeadConfig
 from gptcore.model import GPT
@@ -122,8 +122,7 @@ def load(
         ValueError: what is there is damaged, or is not a GPT that `GPTConfig` can describe; the
             message names the field or the tensor.
     """
-    folder = _find(source)
-    recover(folder)
+    folder = find(source)
     config = _read_config(folder / "config.json")
     found = published.ours(published.open_folder(folder))
     if "head" in json.loads((folder / "config.json").read_text("utf-8")).get("gptcore", {}):
@@ -147,8 +146,7 @@ def load_classifier(
         FileNotFoundError: as in `load`.
         ValueError: as in `load`; or the folder holds a language model without a head.
     """
-    folder = _find(source)
-    recover(folder)
+    folder = find(source)
     _read_config(folder / "config.json")
     described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     found = published.ours(published.open_folder(folder)).get(SCORE)
@@ -345,32 +343,3 @@ def _read_tokenizer(folder: Path) -> Tokenizer | None:
     if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
         return Tokenizer.from_openai(folder / "vocab.json", folder / "merges.txt")
     return None
-
-
-def _find(source: str | Path) -> Path:
-    """A local folder, a shipped one, or one downloaded from the Hub (or found in its cache)."""
-    if Path(source).is_dir():
-        return Path(source)
-    name = str(source)
-    if name in shipped.names():
-        return shipped.folder(name)
-    if isinstance(source, Path) or not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
-        raise FileNotFoundError(f"source={name!r} is no folder, nor can it be a Hub name")
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise ImportError(
-            f"source={name!r} is no folder here; to fetch it from the Hugging Face Hub, "
-            "pip install huggingface_hub"
-        ) from error
-    wanted = ["config.json", "tokenizer.json", "vocab.json", "merges.txt", "*.index.json"]
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=[*wanted, "model*.safetensors"]))
-        if not list(folder.glob("model*.safetensors")):
-            folder = Path(snapshot_download(name, allow_patterns=[*wanted, "pytorch_model*.bin"]))
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"source={name!r} is no folder here, and the Hugging Face Hub did not give it: no "
-            f"network, or no such name. Give the path of a downloaded folder instead ({error})"
-        ) from error
-    return folder

@@ -1,4 +1,7 @@
-"""What the course ships: trained models in `data/checkpoints`, and how each came to be.
+"""What the course ships: trained models and the record of each; `data` in a clone and in a wheel.
+
+A clone has them in `data/`, beside the package. A wheel carries `data/checkpoints` and `data/runs`
+inside the package (setup.py puts them there).
 
 Source: data/README.md, the data card.
 """
@@ -9,7 +12,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).resolve().parents[2] / "data"
+_PACKAGE = Path(__file__).resolve().parents[1]
+DATA = next(
+    (data for data in (_PACKAGE / "data", _PACKAGE.parent / "data") if data.is_dir()),
+    _PACKAGE / "data",
+)
 
 
 def names() -> list[str]:
@@ -17,16 +24,22 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in DATA.glob("checkpoints/*/config.json"))
 
 
+def what_is_shipped() -> str:
+    """The names for a message, or why there are none."""
+    return ", ".join(names()) or (
+        f"nothing, since {DATA / 'checkpoints'} holds no model; a clone of the course has them, "
+        "and so has a wheel that was built from a clone"
+    )
+
+
 def folder(name: str) -> Path:
     """The folder of a shipped model.
 
     Raises:
-        KeyError: no such model is shipped, or the course's `data` folder is not beside the package
-            (it is in a clone, not in a wheel).
+        KeyError: no such model is shipped, or this installation came without the models.
     """
     if name not in names():
-        have = ", ".join(names()) or f"nothing: {DATA} has no checkpoints; work in a clone"
-        raise KeyError(f"name={name!r} is not shipped; what is: {have}")
+        raise KeyError(f"name={name!r} is not shipped; what is: {what_is_shipped()}")
     return DATA / "checkpoints" / name
 
 
@@ -34,10 +47,12 @@ def run_record(name: str) -> dict[str, Any]:
     """The record of a run: command, seed, hardware, curve, held-out loss beside the baselines.
 
     Raises:
-        KeyError: no run of that name is recorded.
+        KeyError: no run of that name is recorded, or this installation came without the records.
     """
     path = DATA / "runs" / f"{name}.json"
     if not path.is_file():
-        have = ", ".join(sorted(p.stem for p in DATA.glob("runs/*.json"))) or "none"
+        have = ", ".join(sorted(p.stem for p in DATA.glob("runs/*.json"))) or (
+            f"nothing, since {path.parent} holds no record; a clone of the course has them"
+        )
         raise KeyError(f"name={name!r} has no recorded run; recorded: {have}")
     return json.loads(path.read_text(encoding="utf-8"))

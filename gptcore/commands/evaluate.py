@@ -13,12 +13,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from gptcore.commands import DEVICE, load
-from gptcore.scoring.likelihood import evaluate
-from gptcore.tales import tales
-from gptcore.text import files
-from gptcore.text.streams import TokenStream
-from gptcore.train.corpus import VALID_START
+from gptcore.commands import load
 
 EXAMPLES = """
   gptcore evaluate runs/tiny
@@ -44,12 +39,18 @@ class Options:
     """Windows read at a time; changes the speed only."""
     json: bool = False
     """Print the numbers as JSON."""
-    device: str = DEVICE
-    """cpu, cuda, mps."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps; auto: cuda where there is one, else cpu."""
 
 
 def run(options: Options) -> None:
     """Encode the text into a temporary stream and score it."""
+    from gptcore.scoring.likelihood import evaluate
+    from gptcore.tales import tales
+    from gptcore.text import files
+    from gptcore.text.streams import TokenStream
+    from gptcore.train.corpus import VALID_START
+
     model, tokenizer = load(options.checkpoint, options.device)
     texts: Iterable[str] = files.documents(options.text)
     if not options.text:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from tyro.conf import Positional
 
-from gptcore.commands import DEVICE, load
-from gptcore.sampling.drawing import TopPRule, stream
+from gptcore.commands import load
 
 EXAMPLES = """
   gptcore generate runs/tiny "Once upon a time" --temperature 0.8 --seed 1
@@ -36,18 +36,20 @@ class Options:
     """Choose among so many likeliest tokens."""
     top_p: float | None = None
     """Choose among the likeliest tokens that together have this probability."""
-    top_p_rule: TopPRule = "textbook"
+    top_p_rule: Literal["textbook", "openai"] = "textbook"
     """Whether the token that reaches top_p is kept (textbook) or not (openai)."""
     seed: int | None = None
     """The same seed gives the same text."""
     slide: bool = False
     """Go on when the context is full, with its last half."""
-    device: str = DEVICE
-    """cpu, cuda, mps."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps; auto: cuda where there is one, else cpu."""
 
 
 def run(options: Options) -> None:
     """Write prompt and continuation to stdout, each piece as soon as it is known."""
+    from gptcore.sampling.drawing import stream
+
     model, tokenizer = load(options.checkpoint, options.device)
     settings = asdict(options)
     for name in ("checkpoint", "prompt", "device"):

@@ -8,12 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from tyro.conf import Positional
 
-from gptcore import checkpoint
 from gptcore.config import PRESETS
-from gptcore.model import GPT
 from gptcore.sizes import report
 
 EXAMPLES = """
@@ -26,15 +23,20 @@ class Options:
     """Say what a model consists of: its fields, its parameters by part, the memory it takes."""
 
     model: Positional[str]
-    """Folder with a model, the name of a preset, or a name on the Hugging Face Hub."""
+    """Folder with a model, the name of a preset, or a name on the Hugging Face Hub. Of a folder
+    and a preset of the same name the folder is opened, if it holds a model."""
 
 
 def run(options: Options) -> None:
-    """Print what `sizes.report` says of a preset or of a model that exists."""
-    if options.model in PRESETS and not Path(options.model).is_dir():
-        with torch.device("meta"):  # shapes without memory, even for 175 billion parameters
-            model = GPT(PRESETS[options.model])
-    else:
-        model, _ = checkpoint.load(options.model)
-    print(options.model)
+    """Say what was found under that name, and print what `sizes.report` says of it."""
+    name, here = options.model, Path(options.model)
+    if name in PRESETS and not (here / "config.json").is_file():
+        print(f"{name} (preset{'; the folder of that name holds no model' * here.is_dir()})")
+        print(report(PRESETS[name]))
+        return
+    from gptcore import checkpoint
+
+    model, _ = checkpoint.load(name)
+    found = f" (folder {here.resolve()})" if here.is_dir() else ""
+    print(f"{name}{found}")
     print(report(model))

@@ -12,11 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tqdm import tqdm
-
-from gptcore.tales import split, tales
-from gptcore.text import files
-
 EXAMPLES = """
   gptcore tales
   gptcore tales --n 100000 --seed 1 --out tales.txt.gz"""
@@ -40,6 +35,11 @@ class Options:
 
 def run(options: Options) -> None:
     """Write tales with a separator after each, as `gptcore train --text` reads them."""
+    from tqdm import tqdm
+
+    from gptcore.tales import split, tales
+    from gptcore.text import files
+
     if options.n < 1:
         raise ValueError(f"n={options.n} must be at least 1")
     room = split(options.split)

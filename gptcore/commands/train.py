@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import tyro
 from tqdm import tqdm
 from tyro.conf import OmitArgPrefixes
 
@@ -51,6 +52,14 @@ class Options:
     run: OmitArgPrefixes[RunConfig] = field(default_factory=RunConfig)
     optim: OmitArgPrefixes[OptimConfig] = OptimConfig(lr=1e-3, warmup=100)
     model: OmitArgPrefixes[GPTConfig] = PRESETS["tiny"]
+
+
+def defaults(args: list[str]) -> Options:
+    """The options before any is given: the preset that `args` name decides those of the model."""
+    words = [part for word in args for part in word.split("=", 1)]
+    preset = words[words.index("--preset") + 1 :] if "--preset" in words else []
+    shape = PRESETS.get(preset[0] if preset else "tiny", PRESETS["tiny"])
+    return Options(out=tyro.MISSING, model=shape)
 
 
 def run(options: Options, command: str) -> None:

@@ -7,6 +7,8 @@ fetches the same file leaves nothing half-written.
     GPTCORE_DATA_MIRROR  a folder with files <set>/<file>, gzipped or not; read, never written
     GPTCORE_CACHE        where fetched files are kept; by default the system's folder for caches
 
+A `~` in them is the home folder: notebooks, Docker and CI set variables with no shell to say so.
+
 Source: none; pooch does the work of the cache.
 """
 
@@ -15,16 +17,18 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlsplit
 
 from gptcore.datasets.sets import DataSet, File
+from gptcore.extras import needing
 
 MIRROR, CACHE = "GPTCORE_DATA_MIRROR", "GPTCORE_CACHE"
 PATIENCE = 4.0
@@ -77,8 +81,8 @@ def fetch(dataset: DataSet, file: File) -> Path:
 
 def place(dataset: DataSet) -> str:
     """Where all files of a set lie, by name and size: "mirror", "cache" or ""."""
-    mirror = os.environ.get(MIRROR)
-    if mirror and all(_in_mirror(Path(mirror) / dataset.name, file) for file in dataset.files):
+    mirror = _folder(MIRROR)
+    if mirror and all(_in_mirror(mirror / dataset.name, file) for file in dataset.files):
         return "mirror"
     try:
         folder = cache_folder() / dataset.name
@@ -91,20 +95,27 @@ def place(dataset: DataSet) -> str:
 
 def cache_folder() -> Path:
     """The folder of fetched files, in the layout of a mirror; it need not exist."""
-    if os.environ.get(CACHE):
-        return Path(os.environ[CACHE]) / "data"
-    return Path(_pooch().os_cache("gptcore")) / "data"
+    return (_folder(CACHE) or Path(_clients()[0].os_cache("gptcore"))) / "data"
 
 
-def _pooch() -> ModuleType:
+def _folder(variable: str) -> Path | None:
+    """The folder that an environment variable names, if it is set."""
+    named = os.environ.get(variable)
+    return Path(named).expanduser() if named else None
+
+
+def _clients() -> tuple[ModuleType, ModuleType]:
+    """pooch and requests: all that fetches and keeps."""
     try:
-        import pooch
-    except ImportError:
+        with needing("data"):
+            import pooch
+            import requests
+    except ImportError as error:
         raise DataUnavailable(
-            f"data are fetched and kept with pooch, which is not installed: pip install pooch; "
-            f"or set {MIRROR} to a folder that holds them"
+            f"data are fetched and kept with pooch and requests. {error}; or set {MIRROR} to a "
+            "folder that holds them"
         ) from None
-    return pooch
+    return pooch, requests
 
 
 # ------------------------------------------------------------------ mirror and cache
@@ -118,14 +129,14 @@ def _in_mirror(folder: Path, file: File) -> Path | None:
 
 def _mirrored(dataset: DataSet, file: File) -> tuple[bytes | None, str]:
     """The bytes that the mirror has, or None and why it has not."""
-    mirror = os.environ.get(MIRROR)
+    mirror = _folder(MIRROR)
     if not mirror:
         return None, f"{MIRROR} is not set"
-    if not Path(mirror).is_dir():
+    if not mirror.is_dir():
         return None, f"{MIRROR}={mirror} is no folder"
-    path = _in_mirror(Path(mirror) / dataset.name, file)
+    path = _in_mirror(mirror / dataset.name, file)
     if path is None:
-        return None, f"{Path(mirror) / dataset.name} has no {file.name}"
+        return None, f"{mirror / dataset.name} has no {file.name}"
     try:
         with open(path, "rb") if path.name == file.name else gzip.open(path, "rb") as opened:
             data = opened.read(file.n_bytes + 1)  # a bomb of zeros stops here
@@ -167,9 +178,7 @@ def _keep(path: Path, file: File, write: Callable[..., None]) -> str | None:
     Raises:
         DataUnavailable: the cache cannot be written to.
     """
-    import requests
-
-    pooch = _pooch()
+    pooch, requests = _clients()
     store = pooch.create(
         path=path.parent,
         base_url="",
@@ -209,9 +218,9 @@ def _copy(data: bytes, url: str, output: str, pooch: object) -> None:
 
 def _download(file: File, url: str, output: str, pooch: object) -> None:
     """A downloader for pooch: at most the bytes that are expected, with a bar on a terminal."""
-    import requests
     from tqdm import tqdm
 
+    _, requests = _clients()
     with (
         requests.get(url, stream=True, timeout=(PATIENCE, SILENCE)) as answer,
         open(output, "wb") as opened,
@@ -242,8 +251,7 @@ def _no_network(url: str) -> str | None:
     an offline machine would wait for a minute. So the question is asked in a thread that is left
     alone when the time is up.
     """
-    import requests
-
+    _, requests = _clients()
     host = urlsplit(url).netloc
     when, why = _answers.get(host, (-REMEMBERED, None))
     if time.monotonic() - when < REMEMBERED:
@@ -267,13 +275,47 @@ def _no_network(url: str) -> str | None:
 
 def _said(error: Exception, url: str) -> str:
     """What a failed request means, in a few words."""
-    import requests
-
+    _, requests = _clients()
     host = urlsplit(url).netloc
+    if (why := certificate_trouble(error)) is not None:
+        return (
+            f"the certificate that answers for {host} is not trusted here ({why}). If a proxy "
+            "inspects the traffic, set REQUESTS_CA_BUNDLE to the file with its certificate"
+        )
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"{url} answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"the proxy that HTTPS_PROXY names does not lead to {host} ({_innermost(error)})"
     if isinstance(error, requests.Timeout):
         return f"{host} does not answer"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return f"{host} broke off before the end of {url}"
+    if not isinstance(error, requests.ConnectionError):
+        return f"{host} was not asked: {error}"
     return f"{host} cannot be reached"
+
+
+def certificate_trouble(error: BaseException) -> str | None:
+    """Why a certificate was refused, if that is what an error of any HTTP library is about."""
+    told = [str(one) for one in _chain(error)]
+    refused = re.compile("certificate.verify.failed|doesn't match", re.IGNORECASE)
+    about = next((text for text in told if refused.search(text)), None)
+    if about is None:
+        return None
+    reason = re.search(r"certificate verify failed: ([^()\[\]'\"]+)", about)
+    return reason[1].strip() if reason else " ".join(about.split())[:200]
+
+
+def _innermost(error: BaseException) -> str:
+    """The last part of the first cause: "[Errno 111] Connection refused" """
+    return str(list(_chain(error))[-1]).rpartition(": ")[2].strip("'\")")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what caused it; requests keeps the cause among the arguments."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        inner = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
+        error = next((one for one in inner if isinstance(one, BaseException)), None)

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from torch import Tensor
 
+from gptcore.extras import needing
 from gptcore.text.inputs import Form
 
 Metric = Literal["accuracy", "f1", "matthews", "pearson", "spearman"]
@@ -37,8 +38,9 @@ def score(metric: Metric, answers: Tensor, labels: Sequence[int | float]) -> flo
         ValueError: no such metric, no example, numbers that differ, classes where a correlation
             is asked for, or a score where classes are needed.
     """
-    from scipy import stats
-    from sklearn import metrics as sk
+    with needing("finetune"):
+        from scipy import stats
+        from sklearn import metrics as sk
 
     if metric not in get_args(Metric):
         raise ValueError(f"metric={metric!r} must be one of {', '.join(get_args(Metric))}")
@@ -78,7 +80,8 @@ def interval(values: Sequence[float], level: float = 0.95, seed: int = 0) -> tup
         level: how much of the resamples' means lies within.
         seed: draws the resamples.
     """
-    from scipy.stats import bootstrap
+    with needing("finetune"):
+        from scipy.stats import bootstrap
 
     if len(values) < 2:
         raise ValueError(f"values has {len(values)}; an interval needs at least 2")

@@ -5,6 +5,14 @@ The only room that knows plotly and anywidget.
 Source: none; this is presentation.
 """
 
+from gptcore.extras import needing
+
+with needing("show"):
+    import anywidget  # noqa: F401
+    import IPython  # noqa: F401
+    import plotly  # noqa: F401
+    import traitlets  # noqa: F401
+
 from gptcore.show.anatomy import Anatomy
 from gptcore.show.attention_explorer import AttentionExplorer
 from gptcore.show.attention_steps import AttentionSteps

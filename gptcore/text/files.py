@@ -16,12 +16,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from gptcore.text.streams import Unfinished
-
 SEPARATOR = "<|endoftext|>"
 SUFFIXES = (".txt", ".txt.gz", ".md", ".md.gz")
 """What is read from a folder; a file given by name may be called anything."""
 PIECE = 1 << 20
+
+
+class Unfinished(str):
+    """A piece of a document that goes on in the next string: no end of text follows it."""
 
 
 def text_files(paths: Iterable[str | Path]) -> list[Path]:

@@ -25,14 +25,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gptcore.text.files import Unfinished
+
 if TYPE_CHECKING:
     from gptcore.tokenizer import Tokenizer
 
 FORMAT = "gptcore token stream 1"
-
-
-class Unfinished(str):
-    """A piece of a document that goes on in the next string: no end of text follows it."""
 
 
 @dataclass(frozen=True, eq=False)

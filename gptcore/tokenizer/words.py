@@ -17,6 +17,8 @@ from itertools import chain
 
 import regex
 
+from gptcore.extras import how_to_install
+
 
 def without_lone_surrogates(text: str) -> str:
     """Replace what is no Unicode text, half a surrogate pair, by "�", as tiktoken does."""
@@ -164,7 +166,8 @@ def spacy_words(text: str) -> list[str]:
     split = spacy_splitter()
     if split is None:
         warnings.warn(
-            "ftfy and spaCy are not both installed: GPT-1's words are cut by the plain rule",
+            "ftfy and spaCy are not both installed: GPT-1's words are cut by the plain rule; for "
+            f"GPT-1's own: {how_to_install('gpt1')}",
             stacklevel=2,
         )
         return plain_words(text)

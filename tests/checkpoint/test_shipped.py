@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import pytest
 import torch
@@ -96,10 +97,17 @@ def test_unknown_names_are_refused():
         shipped.run_record("gpt9")
 
 
-def test_a_missing_data_folder_is_explained(tmp_path, monkeypatch):
+def test_an_installation_without_models_says_so_and_where_they_are(tmp_path, monkeypatch):
+    """Whichever way it is asked: by folder, by record, by `load`, which would ask the Hub next."""
     monkeypatch.setattr(shipped, "DATA", tmp_path)
-    with pytest.raises(KeyError, match="work in a clone"):
+    nothing = f"nothing, since {re.escape(str(tmp_path))}.checkpoints holds no model; a clone of"
+    with pytest.raises(KeyError, match=nothing):
         shipped.folder("tales-gpt1")
+    with pytest.raises(KeyError, match="holds no record; a clone of the course has them"):
+        shipped.run_record("tales-gpt1")
+    pytest.importorskip("huggingface_hub")
+    with pytest.raises(FileNotFoundError, match=nothing):
+        load("tales-gpt1")
 
 
 def test_load_takes_a_shipped_name(tmp_path, monkeypatch):

@@ -8,10 +8,17 @@ import hashlib
 import logging
 import multiprocessing
 import re
+import shutil
 import socket
+import socketserver
+import ssl
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pooch
 import pytest
@@ -234,6 +241,72 @@ def test_a_mirror_that_lacks_the_file_falls_through_to_cache_and_network(
 
 
 # ---------------------------------------------------------------- no network
+
+
+@contextmanager
+def inspecting_proxy(folder: Path) -> Iterator[str]:
+    """A proxy that opens every TLS connection with a certificate of its own; its address."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    words = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=data.example".split()
+    words += ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(words, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            with suppress(OSError):
+                context.wrap_socket(self.request, server_side=True).recv(9)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_certificate_that_is_not_trusted_is_called_one(cache, monkeypatch, tmp_path):
+    """And asking again within the time remembered says the same."""
+    tiny = tiny_set(monkeypatch, "https://data.example", {FILE: DATA})
+    with inspecting_proxy(tmp_path) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.delenv("NO_PROXY")
+        for _ in range(2):
+            message = unavailable(tiny)
+            assert "the certificate that answers for data.example is not trusted here" in message
+            assert "(self-signed certificate)" in message or "(self signed" in message
+            assert "set REQUESTS_CA_BUNDLE to the file" in message
+            assert "cannot be reached" not in message
+
+
+def test_a_proxy_that_is_not_there_is_told_from_a_host_that_is_not(cache, monkeypatch):
+    tiny = tiny_set(monkeypatch, "https://data.example", {FILE: DATA})
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert "the proxy that HTTPS_PROXY names does not lead to data.example" in unavailable(tiny)
+    monkeypatch.setattr(store, "_answers", {})
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "gone.pem")
+    message = unavailable(tiny)
+    assert "data.example was not asked" in message and "gone.pem" in message
+
+
+def test_a_tilde_in_a_variable_is_the_home_folder(tiny, publisher, monkeypatch, tmp_path):
+    """`%env`, Docker and CI set variables with no shell that expands it."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.setenv(store.CACHE, "~/kept")
+    assert store.fetch(tiny, tiny.files[0]) == tmp_path / "home" / "kept" / "data" / "tiny" / FILE
+    monkeypatch.setenv(store.CACHE, str(tmp_path / "elsewhere"))
+    monkeypatch.setenv(store.MIRROR, "~/kept/data")
+    publisher.files.clear()
+    assert store.place(tiny) == "mirror"
+    assert store.read(tiny, tiny.files[0]) == DATA
 
 
 def test_no_network_is_said_quickly_and_remembered(tiny, publisher, monkeypatch):
