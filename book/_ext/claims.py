@@ -55,6 +55,17 @@ def tally(records: list[dict[str, Any]]) -> str:
     return f"{len(records)} claim{'s' * (len(records) != 1)}: {', '.join(parts)}."
 
 
+def bases(records: list[dict[str, Any]]) -> str:
+    """Say how many rows their own cell measured, and how many rest on a record."""
+    kept = sum(1 for record in records if record.get("basis"))
+    if not kept:
+        return "Every one is measured by its own cell, each time the book is built."
+    return (
+        f"{len(records) - kept} are measured by their own cell, each time the book is built; "
+        f"{kept} rest on a record, whose command and minutes stand on the card."
+    )
+
+
 class Claims(SphinxDirective):
     """Put the rows of all chapters on the page, chapter by chapter, with their counts."""
 
@@ -68,7 +79,7 @@ class Claims(SphinxDirective):
             logger.warning("claims: %s", complaint, location=self.get_location())
         every = [record for chapter in chapters for record in chapter["records"]]
         head = nodes.raw("", f"<style>{style()}</style>", format="html")
-        return [head, nodes.paragraph("", tally(every)), *map(self._section, chapters)]
+        return [head, nodes.paragraph("", f"{tally(every)} {bases(every)}"), *map(self._section, chapters)]
 
     def _section(self, chapter: dict[str, Any]) -> nodes.section:
         address = self.env.app.builder.get_relative_uri(self.env.docname, chapter["page"])

@@ -177,6 +177,24 @@ class Classifier(nn.Module):
         self.train(was_training)
         return answers
 
+    @torch.no_grad()
+    def states(self, examples: Sequence[Example], batch_size: int = 32) -> Tensor:
+        """The states that the head would read, in the order of the examples, without dropout.
+
+        Returns:
+            (n, C) in float32 on the CPU; of an example with several rows their sum.
+        """
+        was_training = self.training
+        self.eval()
+        found = []
+        for start in range(0, len(examples), batch_size):
+            batch = collate(examples[start : start + batch_size])
+            at = batch.at.to(self.device)
+            read = self._read(self.gpt.hidden(batch.ids.to(self.device)), at).float().cpu()
+            found.append(read.unflatten(0, (-1, len(examples[0].rows))).sum(1))
+        self.train(was_training)
+        return torch.cat(found)
+
     def train_only(self, what: Trained) -> None:
         """Choose which parameters are trained.
 

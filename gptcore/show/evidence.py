@@ -15,7 +15,7 @@ Source: ours.
 import html
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ def evidence(
     scale: str,
     seed: int | Sequence[int] | None = None,
     interval: tuple[float, float] | None = None,
+    record: Mapping[str, Any] | None = None,
     note: str = "",
 ) -> None:
     """Show one "paper says / we measured / holds?" row and record it in the cell's output.
@@ -58,7 +59,9 @@ def evidence(
         source: where the claim stands, such as "GPT-1 §4.1".
         scale: at which size we measured, in a few words, such as "0.7M parameters, laptop".
         seed: the seed or seeds behind the measurement, if chance had a part in it.
-        interval: (low, high) around a measured number, over the seeds.
+        interval: (low, high) around a measured number, over the seeds and test items.
+        record: where the measurement is on record and not made by the cell: {"command": ...,
+            "minutes": ...}, such as `Record.origin`; None for what the cell measures live.
         note: what differs from the paper's experiment; required when `holds` is None.
 
     Raises:
@@ -68,7 +71,7 @@ def evidence(
             neither text nor number.
     """
     _check({"claim": claim, "source": source, "scale": scale}, holds, note)
-    record = {
+    row = {
         "claim": _one_line(claim),
         "paper": _value("paper", paper),
         "measured": _value("measured", measured),
@@ -77,10 +80,11 @@ def evidence(
         "source": _one_line(source),
         "scale": _one_line(scale),
         "seed": _seed(seed),
+        "basis": _basis(record),
         "note": _sentence(note),
     }
-    page = f"<style>{style()}</style>{card(record)}"
-    forms = {RECORD: record, "text/html": page, "text/plain": plain(record)}
+    page = f"<style>{style()}</style>{card(row)}"
+    forms = {RECORD: row, "text/html": page, "text/plain": plain(row)}
     display(forms, raw=True)
 
 
@@ -99,6 +103,7 @@ def plain(record: dict[str, Any]) -> str:
         "We measured": _text(record["measured"]) + _range(record),
         "Verdict": VERDICTS[record["holds"]],
         "Scale": _scale(record),
+        "Basis": _measured(record),
         "Note": record["note"],
     }
     return "\n".join(f"{label:12} {text}" for label, text in parts.items() if text)
@@ -128,12 +133,14 @@ def card(record: dict[str, Any], link: str = "") -> str:
     )
     kind = {True: "holds", False: "fails", None: "open"}[record["holds"]]
     about = html.escape(f"{_scale(record)}. {record['note']}".rstrip(". "))
+    said = html.escape(_measured(record))
+    basis = f'<span class="basis">{said[:1].upper()}{said[1:]}.</span>'
     return (
         f'<div class="gpt-evidence {kind}"{place}><p class="claim">{claim}</p><dl>'
         f"<div><dt>Paper says</dt><dd>{say['paper']} <cite>{source}</cite></dd></div>"
         f"<div><dt>We measured</dt><dd>{say['measured']}{spread if record['interval'] else ''}"
         f'</dd></div><div><dt>Verdict</dt><dd class="verdict">{mark}{verdict}</dd></div></dl>'
-        f'<p class="about">Scale: {about}.</p></div>'
+        f'<p class="about">{basis} Scale: {about}.</p></div>'
     )
 
 
@@ -201,6 +208,26 @@ def _seed(seed: Any) -> int | list[int] | None:
     if seed is not None and not all(isinstance(one, int) for one in seeds):
         raise TypeError(f"evidence: seed must be a whole number, several or None, got {seed!r}")
     return seeds if isinstance(seed, Sequence) else seed
+
+
+def _basis(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if record is None:
+        return None
+    missing = [name for name in ("command", "minutes") if not record.get(name)]
+    if missing:
+        raise ValueError(
+            f"evidence: record={dict(record)!r} must say {' and '.join(missing)}: by which command "
+            "it was measured, and how long that takes"
+        )
+    return {"command": _one_line(record["command"]), "minutes": round(float(record["minutes"]), 1)}
+
+
+def _measured(record: dict[str, Any]) -> str:
+    """Live, or on record by which command."""
+    basis = record.get("basis")
+    if not basis:
+        return "live"
+    return f"on record, {basis['command']}, {_text(basis['minutes'])} minutes"
 
 
 def _rounded(name: str, value: float) -> float:

@@ -50,6 +50,7 @@ def test_one_row_in_three_forms(shown: list[dict]) -> None:
         "source": "GPT-1 §4.1",
         "scale": "0.7M parameters",
         "seed": [0, 1],
+        "basis": None,
         "note": "No training",
     }
     assert json.loads(json.dumps(got)) == got
@@ -59,6 +60,7 @@ def test_one_row_in_three_forms(shown: list[dict]) -> None:
         "We measured  7.6323 (7.6 to 7.66)\n"
         "Verdict      holds\n"
         "Scale        0.7M parameters, seeds 0, 1\n"
+        "Basis        live\n"
         "Note         No training"
     )
     page = shown[-1]["text/html"]
@@ -129,7 +131,7 @@ def test_line_breaks_of_the_source_do_not_reach_the_row(shown: list[dict]) -> No
     """A claim broken over two lines of a cell is one sentence, and empty parts leave no line."""
     row = record(shown, claim=" One\n    claim. ", note="")
     assert row["claim"] == "One claim." and "Note" not in plain(row)
-    assert "Scale: 0.7M parameters.</p>" in card(row)
+    assert "Live.</span> Scale: 0.7M parameters.</p>" in card(row)
 
 
 def test_the_style_sheet_stays_in_its_card() -> None:
@@ -164,6 +166,8 @@ REFUSED = {
         TypeError,
         "needs a measured number, got 'much'",
     ),
+    "no command": ({"record": {"minutes": 3}}, ValueError, "must say command: by which command"),
+    "no minutes": ({"record": {"command": "x", "minutes": 0}}, ValueError, "must say minutes"),
     "seed of words": ({"seed": "zero"}, TypeError, "seed must be a whole number, several or None"),
 }
 
@@ -176,6 +180,18 @@ def test_refused_with_a_reason_and_nothing_shown(shown: list[dict], fault: str) 
         evidence(**{**ROW, **changes})
     assert str(caught.value).startswith("evidence: ") and reason in str(caught.value)
     assert shown == []
+
+
+def test_a_card_says_whether_it_was_measured_live(shown: list[dict]) -> None:
+    """What rests on a record names the command and its minutes; a row of an earlier version,
+    which knew no such thing, is live."""
+    origin = {"command": "python data/measure.py labels", "minutes": 12.345}
+    row = record(shown, record=origin)
+    assert row["basis"] == {"command": "python data/measure.py labels", "minutes": 12.3}
+    said = "n record, python data/measure.py labels, 12.3 minutes"
+    assert f"\nBasis        o{said}" in plain(row) and f">O{said}.</span>" in card(row)
+    del row["basis"]
+    assert "\nBasis        live" in plain(row)
 
 
 def test_a_tensors_verdict_is_refused_with_the_cure(shown: list[dict]) -> None:

@@ -1,0 +1,33 @@
+"""The bench on which every claim is measured.
+
+    grids      conditions × candidates × seeds: chosen on validation, reported on test, resumable
+    records    one tidy table per grid, every candidate in it, on disk as JSON
+    intervals  one interval for everything: seeds and test items are both chance
+    verdicts   named rules that turn intervals into holds, does not hold, open
+    tuning     fine-tuning until the validation score stops rising, as a grid runs it
+    baselines  what needs no network trained: majority, words counted, probes of frozen states
+
+A measurement is a `Grid`; `measure` runs it and gives a `Record`; a verdict is a rule over what
+`Record.runs` returns.
+"""
+
+from gptcore.experiments.grids import Condition, Grid, measure
+from gptcore.experiments.intervals import Interval, Runs, interval
+from gptcore.experiments.records import Record, record
+from gptcore.experiments.verdicts import Verdict, above, ahead, all_of, within
+
+__all__ = [
+    "Condition",
+    "Grid",
+    "Interval",
+    "Record",
+    "Runs",
+    "Verdict",
+    "above",
+    "ahead",
+    "all_of",
+    "interval",
+    "measure",
+    "record",
+    "within",
+]
