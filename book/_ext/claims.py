@@ -79,7 +79,8 @@ class Claims(SphinxDirective):
             logger.warning("claims: %s", complaint, location=self.get_location())
         every = [record for chapter in chapters for record in chapter["records"]]
         head = nodes.raw("", f"<style>{style()}</style>", format="html")
-        return [head, nodes.paragraph("", f"{tally(every)} {bases(every)}"), *map(self._section, chapters)]
+        counts = nodes.paragraph("", f"{tally(every)} {bases(every)}" if every else "")
+        return [head, counts, *map(self._section, chapters)]
 
     def _section(self, chapter: dict[str, Any]) -> nodes.section:
         address = self.env.app.builder.get_relative_uri(self.env.docname, chapter["page"])

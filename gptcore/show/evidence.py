@@ -84,8 +84,7 @@ def evidence(
         "note": _sentence(note),
     }
     page = f"<style>{style()}</style>{card(row)}"
-    forms = {RECORD: row, "text/html": page, "text/plain": plain(row)}
-    display(forms, raw=True)
+    display({RECORD: row, "text/html": page, "text/plain": plain(row)}, raw=True)
 
 
 def plain(record: dict[str, Any]) -> str:

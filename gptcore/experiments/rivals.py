@@ -1,4 +1,0 @@
-"""Stub while rivals are being trained."""
-
-
-def pretrained_rivals(): ...
