@@ -16,7 +16,7 @@ PORT   ?= 8000
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup book notebooks test test-fast test-mutants serve lab bench lint clean distclean
+.PHONY: help setup book notebooks test test-fast test-mutants measure-sample serve lab bench lint clean distclean
 
 help: ## this list
 	@echo "GPT, Claim by Claim"; echo
@@ -52,6 +52,9 @@ test-fast: $(READY) ## the unit tests
 
 test-mutants: $(READY) ## plant each deliberate fault on a copy and show which test catches it
 	@$(PY) tests/mutants/run.py
+
+measure-sample: $(READY) ## measure a part of what is on record again, and compare
+	@$(PY) data/measure.py --sample
 
 serve: $(READY) ## serve the built book (PORT=8000)
 	@test -f $(HTML)/index.html || $(MAKE) --no-print-directory book

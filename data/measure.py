@@ -3,8 +3,9 @@
 Chapters 06 and 07 re-measure a small part of each result live; what takes longer than a chapter
 may take is measured here and written to data/runs/<NAME>.json, every candidate included. Results of
 single runs are kept in runs/measure, so what was stopped goes on, and grids share what they have in
-common. `--sample` measures the first conditions of each grid with one seed anew, beside what is on
-record, and says where they part (`make measure-sample`).
+common; what a record holds is not run again unless `--fresh` asks for it. `--sample` runs one
+condition of every grid once more, with its recorded choice, and fails where the score is not as
+recorded (`make measure-sample`).
 
     rivals     pre-train an LSTM and a GPT on the same 4.1M tokens, each at the best of its rates
     table5     four tasks: full, no pre-training, no auxiliary objective; LSTM and GPT alike
@@ -22,6 +23,7 @@ what `rivals` leaves in runs.
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from typing import Any
 import torch
 
 from gptcore import GPT, PRESETS, GPTConfig, evaluate, load, save
-from gptcore.experiments import Condition, Grid, Record, measure
+from gptcore.experiments import Condition, Grid, Record, again, measure
 from gptcore.experiments.baselines import majority, probe, words
 from gptcore.experiments.tuning import RECIPE, Patience, fine_tuned
 from gptcore.lstm import LSTM
@@ -282,14 +284,38 @@ GRIDS = {f.__name__: f for f in (table5, choices, aux, layers, labels, real)}
 OTHERS = {"zeroshot": zeroshot, "rivals": rivals}
 
 
-def run_grids(name: str, jobs: int, only: list[str] | None = None) -> Record:
+def on_record(name: str) -> Record | None:
+    """The record of that name, if there is one and a bench made it."""
+    path = RECORDS / f"{name}.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return Record.of(content) if isinstance(content.get("rows"), list) else None
+
+
+def sample(name: str) -> bool:
+    """Run one condition of every grid of a record again; whether all are as recorded."""
+    kept = on_record(name)
+    if kept is None:
+        print(f"{name}: nothing is on record")
+        return True
+    found = [one for grid in GRIDS[name]() for one in again(grid, kept)]
+    for one in found:
+        print(f"{name}: {one}", flush=True)
+    return all(one.as_recorded for one in found)
+
+
+def run_grids(name: str, jobs: int, only: list[str] | None, fresh: bool) -> Record:
     """All grids of a record, joined."""
     about: dict[str, Any] = {}
     whole = Record(about, [])
     for grid in GRIDS[name]():
         wanted = [c.name for c in grid.conditions if only is None or c.name in only]
         found = measure(
-            grid, RUNS / "measure", command=f"python data/measure.py {name}", jobs=jobs, only=wanted
+            grid,
+            RUNS / "measure",
+            command=f"python data/measure.py {name}",
+            jobs=jobs,
+            only=wanted,
+            known=None if fresh else on_record(name),
         )
         whole.rows += found.rows
         whole.labels |= found.labels
@@ -306,15 +332,20 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*GRIDS, *OTHERS, []], metavar="NAME")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--only", nargs="*", help="names of conditions; writes no record")
+    parser.add_argument("--fresh", action="store_true", help="run what is on record, too")
+    parser.add_argument("--sample", action="store_true", help="run a part, and compare")
     options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.sample:
+        names = [name for name in options.names or GRIDS if name in GRIDS]
+        raise SystemExit(0 if all([sample(name) for name in names]) else 1)
     if not options.names:
         parser.error("name at least one of " + ", ".join([*GRIDS, *OTHERS]))
-    torch.set_num_threads(1)
     for name in options.names:
         if name in OTHERS:
             OTHERS[name]()
             continue
-        found = run_grids(name, options.jobs, options.only)
+        found = run_grids(name, options.jobs, options.only, options.fresh)
         if options.only is None:
             write_json(RECORDS / f"{name}.json", found.as_json())
         print(found.table().to_string())

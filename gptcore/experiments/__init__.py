@@ -5,18 +5,21 @@
     intervals  one interval for everything: seeds and test items are both chance
     verdicts   named rules that turn intervals into holds, does not hold, open
     tuning     fine-tuning until the validation score stops rising, as a grid runs it
+    again      a part of a grid once more, held against its record
     baselines  what needs no network trained: majority, words counted, probes of frozen states
 
 A measurement is a `Grid`; `measure` runs it and gives a `Record`; a verdict is a rule over what
 `Record.runs` returns.
 """
 
+from gptcore.experiments.again import Again, again
 from gptcore.experiments.grids import Condition, Grid, measure
 from gptcore.experiments.intervals import Interval, Runs, interval
 from gptcore.experiments.records import Record, record
 from gptcore.experiments.verdicts import Verdict, above, ahead, all_of, within
 
 __all__ = [
+    "Again",
     "Condition",
     "Grid",
     "Interval",
@@ -24,6 +27,7 @@ __all__ = [
     "Runs",
     "Verdict",
     "above",
+    "again",
     "ahead",
     "all_of",
     "interval",

@@ -130,6 +130,7 @@ def measure(
     jobs: int = 1,
     progress: bool = True,
     only: Sequence[str] | None = None,
+    known: Record | None = None,
 ) -> Record:
     """Run what a grid asks for and is not kept yet.
 
@@ -140,12 +141,15 @@ def measure(
         jobs: runs at a time, each in a process of its own.
         progress: show a bar with the time left.
         only: names of conditions to run; None runs all.
+        known: a record of this grid, whole or not: what it holds is not run again.
 
     Returns:
         The record: every candidate and every reported run.
     """
     kept = Path(kept)
     kept.mkdir(parents=True, exist_ok=True)
+    if known is not None:
+        _restore(known, kept)
     conditions = [c for c in grid.conditions if only is None or c.name in only]
     chosen_by = {c.chosen for c in conditions if c.chosen}
     asked = [c for c in grid.conditions if c in conditions or c.name in chosen_by]
@@ -166,6 +170,14 @@ def measure(
         ]
         found += _run(grid, reporting, kept, jobs, bar)
     return _record(grid, found, command)
+
+
+def _restore(known: Record, kept: Path) -> None:
+    """Write the results that a record holds where runs would keep them."""
+    for row in known.rows:
+        path = kept / f"{row['key']}.json"
+        if not path.is_file():
+            path.write_text(json.dumps({**row, "labels": known.labels.get(row["test_set"])}))
 
 
 def _choices(conditions: list[Condition], found: list[tuple[Cell, dict]]) -> dict[str, Settings]:
@@ -214,6 +226,8 @@ def _record(grid: Grid, found: list[tuple[Cell, dict[str, Any]]], command: str) 
     for cell, result in found:
         result = dict(result)
         true = result.pop("labels", None)
+        for name in ("condition", "role", "seed", "choice", "key"):  # of a restored row
+            result.pop(name, None)
         if true is not None:
             labels[result["test_set"]] = true
         if cell.role == CANDIDATE:  # a candidate's test score is not to be looked at
@@ -225,6 +239,7 @@ def _record(grid: Grid, found: list[tuple[Cell, dict[str, Any]]], command: str) 
                 "seed": cell.seed,
                 "choice": cell.choice,
                 **result,
+                "key": cell.key(grid),
             }
         )
     about = {

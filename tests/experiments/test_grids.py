@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from experiments_runs import noted
 
-from gptcore.experiments import Condition, Grid, Record, measure
+from gptcore.experiments import Condition, Grid, Record, again, measure
 from gptcore.experiments.grids import SELECT_SEED
 from gptcore.experiments.records import CANDIDATE, REPORTED, packed, unpacked
 
@@ -117,3 +117,30 @@ def test_answers_are_packed_without_loss() -> None:
     """Right and wrong as a string of digits, predictions with four decimals."""
     assert packed([1, 0, 1.0]) == "101" and unpacked("101") == [1.0, 0.0, 1.0]
     assert packed([0.5, 1.23456]) == [0.5, 1.2346]
+
+
+def test_what_is_on_record_is_not_run_again(tmp_path) -> None:
+    """From the record alone, with no kept results, nothing runs; the same record comes out. A
+    condition that the record lacks does run."""
+    grid = grid_in(tmp_path)
+    found = measure(grid, tmp_path / "kept", command="", progress=False)
+    n = len(lines(tmp_path))
+    known = Record.of(found.as_json())
+    other = measure(grid, tmp_path / "elsewhere", command="", progress=False, known=known)
+    assert len(lines(tmp_path)) == n and other.rows == found.rows
+    known.rows = [row for row in known.rows if row["condition"] == "a"]
+    measure(grid, tmp_path / "third", command="", progress=False, known=known)
+    assert len(lines(tmp_path)) == n + 2 + 3
+
+
+def test_a_stale_record_is_noticed(tmp_path) -> None:
+    """One run again: as recorded; with another score it is not, and the line says so."""
+    grid = grid_in(tmp_path)
+    found = measure(grid, tmp_path / "kept", command="", progress=False)
+    (same,) = again(grid, found)
+    assert same.as_recorded and "a, seed 0: now 0.500, then 0.500" in str(same)
+    moved = replace(grid.conditions[0], settings={**grid.conditions[0].settings, "test": 0.99})
+    (other,) = again(replace(grid, conditions=(moved, grid.conditions[1])), found)
+    assert not other.as_recorded and str(other).endswith("NOT AS RECORDED")
+    with pytest.raises(KeyError, match="condition='z' is none of the grid's: a, b"):
+        again(grid, found, ["z"])
