@@ -43,6 +43,7 @@ def test_patience_by_hand() -> None:
     """Ends `patience` epochs after the best, never before `least`, always at `most`."""
     when = Patience(least=3, patience=2, most=6)
     assert not when.over([0.5, 0.4])
+    assert not Patience(least=4, patience=2, most=6).over([0.5, 0.4, 0.4])  # at chance for a while
     assert when.over([0.5, 0.4, 0.4]) and not when.over([0.5, 0.4, 0.6])
     assert not when.over([0.5, 0.4, 0.6, 0.5]) and when.over([0.5, 0.4, 0.6, 0.5, 0.6])
     assert when.over([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
