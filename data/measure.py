@@ -23,8 +23,11 @@ what `rivals` leaves in runs.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import os
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +48,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS, RECORDS = ROOT / "runs", ROOT / "data" / "runs"
 SHIPPED = "tales-gpt1"
 RAW = argparse.RawDescriptionHelpFormatter
-RIVALS = {"LSTM": str(RUNS / "tales-lstm"), "GPT, LSTM's tokens": str(RUNS / "gpt-2000")}
+RIVALS = {"LSTM": "runs/tales-lstm", "GPT, LSTM's tokens": "runs/gpt-2000"}
 
 SIZES = {  # labels to learn from, to choose by, and to report on
     "tales-mood": {"n": 300, "n_valid": 150, "n_test": 300},
@@ -79,6 +82,14 @@ WAYS = (
 STRENGTHS = tuple({"C": c} for c in (1e-2, 1e-1, 1.0, 10.0))
 
 
+@cache
+def digest(body: str) -> str:
+    """A few digits that stand for a network's weights: other weights are another measurement."""
+    folder = ROOT / "data" / "checkpoints" / body if body == SHIPPED else Path(body)
+    path = folder / "model.safetensors"
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "absent"
+
+
 def tuned(
     name: str, task: str, kind: str = "pre-trained", *, n: int = 0, chosen: str = "", **more: Any
 ) -> Condition:
@@ -89,6 +100,7 @@ def tuned(
         settings["scratch"] = True
     if kind in RIVALS:
         settings["body"] = RIVALS[kind]
+    settings["weights"] = digest(settings["body"])
     if chosen:
         return Condition(name, settings, chosen=chosen)
     rates = RATES["LSTM" if kind == "LSTM" else kind if kind in RATES else "pre-trained"]
@@ -108,7 +120,13 @@ def choices() -> list[Grid]:
     frozen = tuple(
         Condition(
             f"frozen, {place}",
-            {"task": mood, "body": SHIPPED, "place": place, **SIZES[mood]},
+            {
+                "task": mood,
+                "body": SHIPPED,
+                "weights": digest(SHIPPED),
+                "place": place,
+                **SIZES[mood],
+            },
             STRENGTHS,
         )
         for place in ("extract", "mean")
@@ -336,6 +354,7 @@ def main() -> None:
     parser.add_argument("--sample", action="store_true", help="run a part, and compare")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    os.chdir(ROOT)  # networks are named by their folders below it
     if options.sample:
         names = [name for name in options.names or GRIDS if name in GRIDS]
         raise SystemExit(0 if all([sample(name) for name in names]) else 1)

@@ -61,7 +61,8 @@ def evidence(
         seed: the seed or seeds behind the measurement, if chance had a part in it.
         interval: (low, high) around a measured number, over the seeds and test items.
         record: where the measurement is on record and not made by the cell: {"command": ...,
-            "minutes": ...}, such as `Record.origin`; None for what the cell measures live.
+            "minutes": ... where known}, such as `Record.origin`; None for what the cell
+            measures live.
         note: what differs from the paper's experiment; required when `holds` is None.
 
     Raises:
@@ -212,13 +213,13 @@ def _seed(seed: Any) -> int | list[int] | None:
 def _basis(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if record is None:
         return None
-    missing = [name for name in ("command", "minutes") if not record.get(name)]
-    if missing:
+    if not record.get("command"):
         raise ValueError(
-            f"evidence: record={dict(record)!r} must say {' and '.join(missing)}: by which command "
-            "it was measured, and how long that takes"
+            f"evidence: record={dict(record)!r} must say by which command it was measured"
         )
-    return {"command": _one_line(record["command"]), "minutes": round(float(record["minutes"]), 1)}
+    minutes = record.get("minutes")
+    known = None if minutes is None else round(float(minutes), 1)
+    return {"command": _one_line(record["command"]), "minutes": known}
 
 
 def _measured(record: dict[str, Any]) -> str:
@@ -226,7 +227,9 @@ def _measured(record: dict[str, Any]) -> str:
     basis = record.get("basis")
     if not basis:
         return "live"
-    return f"on record, {basis['command']}, {_text(basis['minutes'])} minutes"
+    minutes = basis["minutes"]
+    took = "" if minutes is None else f", {_text(minutes)} minutes"
+    return f"on record, {basis['command']}{took}"
 
 
 def _rounded(name: str, value: float) -> float:

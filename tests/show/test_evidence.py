@@ -166,8 +166,7 @@ REFUSED = {
         TypeError,
         "needs a measured number, got 'much'",
     ),
-    "no command": ({"record": {"minutes": 3}}, ValueError, "must say command: by which command"),
-    "no minutes": ({"record": {"command": "x", "minutes": 0}}, ValueError, "must say minutes"),
+    "no command": ({"record": {"minutes": 3}}, ValueError, "must say by which command it was"),
     "seed of words": ({"seed": "zero"}, TypeError, "seed must be a whole number, several or None"),
 }
 
@@ -192,6 +191,7 @@ def test_a_card_says_whether_it_was_measured_live(shown: list[dict]) -> None:
     assert f"\nBasis        o{said}" in plain(row) and f">O{said}.</span>" in card(row)
     del row["basis"]
     assert "\nBasis        live" in plain(row)
+    assert "Basis        on record, x\n" in plain(record(shown, record={"command": "x"})) + "\n"
 
 
 def test_a_tensors_verdict_is_refused_with_the_cure(shown: list[dict]) -> None:
