@@ -6,7 +6,7 @@ Source: GPT-1 §3.1 (eq. 1, the log-likelihood); GPT-2 §3.1 (perplexity and bit
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,6 +47,7 @@ def evaluate(
     n_bytes: int | None = None,
     stride: int | None = None,
     batch_size: int = 8,
+    progress: bool = False,
 ) -> Score:
     """Score every token but the first exactly once, each given the tokens before it.
 
@@ -64,6 +65,7 @@ def evaluate(
             the first window at least n_ctx - stride tokens of context and costs n_ctx / stride
             times as much.
         batch_size: windows read side by side; changes speed, not the result.
+        progress: show a bar (needs tqdm).
 
     Raises:
         ValueError: an argument breaks its rule; the message names argument, value and rule.
@@ -74,7 +76,7 @@ def evaluate(
     for name, value in (("n_bytes", n_bytes), ("batch_size", batch_size)):
         if value is not None and value < 1:
             raise ValueError(f"{name}={value} must be at least 1")
-    batches = _batches(_windows(n, model.config.n_ctx, stride), batch_size)
+    batches = _shown(_batches(_windows(n, model.config.n_ctx, stride), batch_size), progress)
     was_training = model.training
     model.eval()
     try:
@@ -88,6 +90,15 @@ def evaluate(
         bits_per_byte=None if n_bytes is None else nats / math.log(2) / n_bytes,
         n_tokens=n - 1,
     )
+
+
+def _shown(batches: list[list[Window]], progress: bool) -> Iterable[list[Window]]:
+    """The batches one by one, with a bar or without."""
+    if not progress:
+        return batches
+    from tqdm import tqdm
+
+    return tqdm(batches, desc="measuring on held-out text", unit=" batches")
 
 
 def _windows(n: int, n_ctx: int, stride: int | None) -> list[Window]:
