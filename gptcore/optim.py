@@ -42,8 +42,8 @@ class OptimConfig:
     are left alone."""
     clip: float | None = 1.0
     """Longest gradient: a longer one is scaled down to this norm. None never scales."""
-    warmup: int = 2000
-    """Updates over which the learning rate rises in a line from 0."""
+    warmup: int | float = 2000
+    """Updates over which the learning rate rises in a line from 0; below 1: that part of all."""
     schedule: Schedule = "cosine"
     """What follows the warm-up: to 0 along a cosine (GPT-1) or a line, to a tenth of the peak
     along a cosine (GPT-3), or constant."""
@@ -56,8 +56,10 @@ class OptimConfig:
             if value is None and name in ("clip", "decay_steps"):
                 continue
             kind = int if name in ("warmup", "decay_steps") else int | float
-            if not isinstance(value, kind) or isinstance(value, bool):
+            share = name == "warmup" and isinstance(value, float) and value < 1
+            if not (isinstance(value, kind) or share) or isinstance(value, bool):
                 a = "an int" if kind is int else "a number"
+                a += ", or a part of all updates below 1" if name == "warmup" else ""
                 raise TypeError(f"{name}={value!r} must be {a}")
             least_allowed = name in ("weight_decay", "warmup")
             if not math.isfinite(value) or value < 0 or (value == 0 and not least_allowed):
@@ -89,12 +91,13 @@ def lr_at(step: float, total: float, config: OptimConfig) -> float:
     Example:
         lr_at(1000, 100_000, OptimConfig())   # 1.25e-4, half-way up
     """
-    if step < config.warmup:
-        return config.lr * step / config.warmup
+    warmup = config.warmup * total if 0 < config.warmup < 1 else config.warmup
+    if step < warmup:
+        return config.lr * step / warmup
     if config.schedule == "constant":
         return config.lr
     end = total if config.decay_steps is None else config.decay_steps
-    progress = min(1.0, (step - config.warmup) / max(end - config.warmup, 1e-9))
+    progress = min(1.0, (step - warmup) / max(end - warmup, 1e-9))
     if config.schedule == "linear":
         return config.lr * (1 - progress)
     cosine = (1 + math.cos(math.pi * progress)) / 2

@@ -114,3 +114,16 @@ def test_bad_types_are_named(field, value):
 
 def test_weight_decay_0_and_no_clip_are_allowed():
     assert OptimConfig(weight_decay=0.0, clip=None, warmup=0).clip is None
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "constant", "cosine10"])
+def test_a_warm_up_below_one_is_a_part_of_all_updates(schedule):
+    """A quarter of 40 updates are ten; a run of another length has others."""
+    share, count = (OptimConfig(lr=1.0, warmup=w, schedule=schedule) for w in (0.25, 10))
+    for step in range(40):
+        assert lr_at(step, 40, share) == lr_at(step, 40, count)
+    assert lr_at(5, 40, share) == 0.5 and lr_at(5, 80, share) == 0.25
+    with pytest.raises(
+        TypeError, match="warmup=1.5 must be an int, or a part of all updates below"
+    ):
+        OptimConfig(warmup=1.5)
