@@ -38,8 +38,8 @@ COMMANDS = {
 }
 """Name -> the first line of its help, so that the overview need not import them all."""
 EXAMPLES = """
-  gptcore train --out runs/tiny --steps 200
-  gptcore generate runs/tiny "Once upon a time" --temperature 0.8 --seed 1"""
+  gptcore train --out runs/first
+  gptcore generate runs/first "Once upon a time" --temperature 0.8 --seed 1"""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -130,11 +130,9 @@ def _parsed(command: ModuleType, name: str, args: list[str]) -> Any:
     """The options of a command; tyro prints help and complaints and exits."""
     import tyro
 
-    if hasattr(command, "words"):
-        args = command.words(args)
     description = f"{inspect.getdoc(command.Options)}\n\nExamples:{command.EXAMPLES}"
     default: Any = tyro.MISSING_NONPROP
-    if name == "train":  # the preset decides the defaults of the model's options
+    if name == "train":  # what is given decides what suits the rest
         default = command.defaults(args)
     return tyro.cli(
         command.Options, prog=f"gptcore {name}", description=description, args=args, default=default

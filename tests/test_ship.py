@@ -10,7 +10,7 @@ import torch
 from gptcore import load
 
 ship = runpy.run_path(str(Path(__file__).parents[1] / "data" / "ship.py"))["ship"]
-COMMAND = "gptcore train --out runs/small --tales 60 --steps 12 --warmup 2 --quiet"
+COMMAND = "gptcore train --out runs/small --preset tiny --tales 60 --steps 12 --warmup 2 --quiet"
 
 
 @pytest.fixture

@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 WRITING = ".writing-"
 COMPLETE = ".complete"
@@ -61,6 +64,10 @@ def commit(folder: str | Path) -> Iterator[Path]:
                 file.chmod(mode)  # some libraries make their files private
         _flush(writing)
         os.rename(writing, folder / COMPLETE)  # from here on the new files count
+    except SafetensorError as error:  # what it says of a full disk
+        shutil.rmtree(writing, ignore_errors=True)
+        number = re.search(r"os error (\d+)", str(error))
+        raise OSError(int(number[1]) if number else None, str(error)) from error
     except BaseException:
         shutil.rmtree(writing, ignore_errors=True)
         raise

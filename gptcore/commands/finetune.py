@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from tyro.conf import OmitArgPrefixes
 
 from gptcore.commands import say
-from gptcore.commands.train import progress_bar
+from gptcore.commands.train import following, progress_bar
 from gptcore.labelled import labelled
 from gptcore.scoring.metrics import Metric
 from gptcore.text.inputs import Form
-from gptcore.train.finetune import FinetuneConfig, RecipeConfig, finetune
+from gptcore.train.finetune import FinetuneConfig, Tuning, finetune
+from gptcore.train.folders import Occupied, check_folder, saved_step
 from gptcore.train.loop import has_run
+from gptcore.train.recipes import SUITED, RecipeConfig
+from gptcore.train.trackers import Tracker
 
 EXAMPLES = """
   gptcore finetune --out runs/mood --data tales-mood --lr 1e-3
@@ -58,16 +61,15 @@ class Options:
     """Go on with the run that OUT holds; begin if it holds none."""
     quiet: bool = False
     """Show no progress."""
-    recipe: OmitArgPrefixes[RecipeConfig] = field(default_factory=RecipeConfig)
+    track: Tracker | None = None
+    """Send the records to tensorboard or wandb, too, if that package is installed."""
+    recipe: OmitArgPrefixes[RecipeConfig] = SUITED
 
 
 def run(options: Options, command: str) -> None:
     """Fine-tune with a progress bar, then say how it went."""
-    if has_run(options.out) and not options.resume:
-        raise FileExistsError(
-            f"--out {options.out} already holds a run; add --resume to go on with it, or choose "
-            "another folder"
-        )
+    with Occupied(options.out, command):  # complains now, before the data are read
+        check_folder(options.out, options.resume, "fine-tuning")
     task = None if options.task == "auto" else options.task
     data = labelled(options.data, task, n_train=options.n_train, seed=options.recipe.seed)
     if data.report:
@@ -81,18 +83,41 @@ def run(options: Options, command: str) -> None:
         resume=options.resume,
         command=command,
     )
+    plans: list[Tuning] = []
     try:
-        with closing(finetune(config, data)) as steps:  # saves, however left
-            with progress_bar(options.recipe.steps(len(data.train)), options.quiet) as advance:
-                for step in steps:
+        steps = finetune(config, data, begun=plans.append)
+        _tell(plans[0], saved_step(options.out) if options.resume else 0)
+        with closing(steps), following(options.track, config) as follow:
+            with progress_bar(plans[0].steps, options.quiet) as advance:
+                for step in steps:  # closing saves, however the loop is left
                     advance(step)
+                    follow(step)
     except KeyboardInterrupt:
         if has_run(options.out):
             say(f"stopped; {options.out} is saved. To go on, add --resume")
         raise
-    found = json.loads((options.out / "run.json").read_text(encoding="utf-8"))
+    _tell_result(options.out)
+
+
+def _tell(plan: Tuning, done: int) -> None:
+    """What is about to happen."""
+    say(plan.recipe.told(plan.shape, len(plan.parts["train"])))
+    if done:
+        say(f"going on after update {done} of {plan.steps}")
+
+
+def _tell_result(out: Path) -> None:
+    """How good the best classifier is, and whether that is more than nothing."""
+    found = json.loads((out / "run.json").read_text(encoding="utf-8"))
     for part in ("valid", "test"):
         if part in found:
             told = ", ".join(f"{name} {value:.4f}" for name, value in found[part].items())
             print(f"{part} ({found['data']['n'][part]} examples): {told}")
-    print(f"{options.out / 'best'} holds the classifier")
+            most = found["most_frequent"].get(part)
+            if most is not None and found[part]["accuracy"] <= most:
+                say(
+                    f"that is no more than always giving the most frequent label ({most:.4f}): it "
+                    "has not learned the task. More --epochs or another --lr may help; more "
+                    "examples will"
+                )
+    print(f"{out / 'best'} holds the classifier")

@@ -10,25 +10,38 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 from tqdm import tqdm
 from tyro.conf import OmitArgPrefixes
 
-from gptcore.commands import say
+from gptcore import checkpoint
+from gptcore.commands import printable, say
 from gptcore.config import PRESETS, GPTConfig
 from gptcore.optim import OptimConfig
 from gptcore.train.corpus import DataConfig
+from gptcore.train.folders import began_with
 from gptcore.train.loop import Step, has_run
-from gptcore.train.pretrain import PretrainConfig, RunConfig, pretrain
+from gptcore.train.lr_range import RateRange
+from gptcore.train.pretrain import Plan, PretrainConfig, RunConfig, pretrain, rate_range
+from gptcore.train.recipes import pretraining
+from gptcore.train.trackers import Tracker, tracker
 
 EXAMPLES = """
-  gptcore train --out runs/tiny --steps 200
+  gptcore train --out runs/first
   gptcore train --out runs/mine --text book.txt notes/ --preset tales-gpt1 --steps 2000
-  gptcore train --out runs/mine --text book.txt notes/ --preset tales-gpt1 --steps 2000 --resume"""
+  gptcore train --out runs/mine --text book.txt notes/ --preset tales-gpt1 --steps 2000 --resume
+  gptcore train --out runs/on --init tales-gpt1 --text book.txt --steps 500"""
+
+
+DEFAULT = "pocket"
+RUNS = {
+    DEFAULT: RunConfig(steps=3000, batch_size=8, eval_every=500, eval_tokens=10_000, save_every=500)
+}
+"""How long, where a preset wants it otherwise than `RunConfig` has it: two minutes on a laptop."""
 
 
 @dataclass(frozen=True)
@@ -42,57 +55,142 @@ class Options:
 
     out: Path
     """Folder for all that the run makes; made if absent."""
-    preset: Literal[tuple(PRESETS)] = "tiny"  # type: ignore[valid-type]
-    """Shape of the network; the options under "model" change it further."""
+    preset: Literal[tuple(PRESETS)] = DEFAULT  # type: ignore[valid-type]
+    """Shape of the network; the options under "model" change it further, and the options under
+    "optim" default to what suits a network of its size."""
+    init: str | None = None
+    """Train on from the weights of a folder, a shipped model or one on the Hugging Face Hub, with
+    its shape and its tokenizer, a new optimizer and a new schedule. None: from random weights."""
     resume: bool = False
     """Go on with the run that OUT holds; begin if it holds none."""
     quiet: bool = False
     """Show no progress."""
+    find_lr: bool = False
+    """Train nothing: try learning rates from 1e-6 to 1 in a hundred updates, tell which suits."""
+    track: Tracker | None = None
+    """Send the records to tensorboard or wandb, too, if that package is installed."""
     data: OmitArgPrefixes[DataConfig] = field(default_factory=DataConfig)
-    run: OmitArgPrefixes[RunConfig] = field(default_factory=RunConfig)
-    optim: OmitArgPrefixes[OptimConfig] = OptimConfig(lr=1e-3, warmup=100)
-    model: OmitArgPrefixes[GPTConfig] = PRESETS["tiny"]
+    run: OmitArgPrefixes[RunConfig] = RUNS[DEFAULT]
+    optim: OmitArgPrefixes[OptimConfig] = OptimConfig()
+    model: OmitArgPrefixes[GPTConfig] = PRESETS[DEFAULT]
 
 
 def defaults(args: list[str]) -> Options:
-    """The options before any is given: the preset that `args` name decides those of the model."""
+    """The options before any is given; those that are given decide what suits the others.
+
+    The preset decides the shape of the network, the network its recipe, and a run that is resumed
+    everything that it was begun with.
+    """
     words = [part for word in args for part in word.split("=", 1)]
-    preset = words[words.index("--preset") + 1 :] if "--preset" in words else []
-    shape = PRESETS.get(preset[0] if preset else "tiny", PRESETS["tiny"])
-    return Options(out=tyro.MISSING, model=shape)
+    preset = dict(zip(words, words[1:], strict=False)).get("--preset", DEFAULT)
+    shape, run = PRESETS.get(preset, PRESETS[DEFAULT]), RUNS.get(preset, RunConfig())
+    first = Options(
+        out=tyro.MISSING, model=shape, run=run, optim=pretraining(shape, run.steps).optim
+    )
+    if {"-h", "--help"} & set(words):
+        return first
+    given = tyro.cli(Options, prog="gptcore train", args=args, default=first)
+    if given.resume and (known := began_with(given.out)):
+        return _as_begun(first, known)
+    if given.init is None:
+        return replace(first, optim=pretraining(given.model, given.run.steps).optim)
+    if given.model != PRESETS[given.preset]:
+        raise ValueError("--init brings the shape of its network: leave out the options of model")
+    shape = checkpoint.load(given.init)[0].config
+    return replace(first, optim=pretraining(shape, given.run.steps, further=True).optim)
+
+
+def _as_begun(first: Options, known: dict[str, Any]) -> Options:
+    """The options with which a run was begun, as far as its folder tells them."""
+    optim, corpus = dict(known["optim"]), known["corpus"]
+    steps = optim.pop("steps", first.run.steps)
+    same = {name: known[name] for name in ("accumulate", "seed")}
+    read = {k: v for k, v in corpus.items() if k in ("held_out", "pack", "tales", "tales_seed")}
+    return replace(
+        first,
+        model=GPTConfig(**known["model"]),
+        init=known.get("init"),
+        optim=OptimConfig(**optim),
+        run=replace(first.run, steps=steps, batch_size=known["data"]["batch_size"], **same),
+        data=replace(first.data, **read),
+    )
 
 
 def run(options: Options, command: str) -> None:
     """Train with a progress bar, then say how it went."""
     config = PretrainConfig(
         out=options.out,
-        model=options.model,
+        model=None if options.init else options.model,
+        init=options.init,
         optim=options.optim,
         data=options.data,
         run=options.run,
         resume=options.resume,
         command=command,
     )
-    if has_run(options.out) and not options.resume:
-        raise FileExistsError(
-            f"--out {options.out} already holds a run; add --resume to go on with it, or choose "
-            "another folder"
-        )
+    if options.find_lr:
+        _tell_range(rate_range(config, progress=not options.quiet))
+        return
     try:
-        with closing(pretrain(config, progress=not options.quiet)) as steps:  # saves, however left
+        steps = pretrain(config, progress=not options.quiet, begun=_tell)
+        with closing(steps), following(options.track, config) as follow:
             with progress_bar(options.run.steps, options.quiet) as advance:
-                for step in steps:
+                for step in steps:  # closing saves, however the loop is left
                     advance(step)
+                    follow(step)
     except KeyboardInterrupt:
         if has_run(options.out):
             say(f"stopped; {options.out} is saved. To go on, add --resume")
         raise
-    found = json.loads((options.out / "run.json").read_text(encoding="utf-8"))
+    _tell_result(options.out)
+
+
+def _tell_range(found: RateRange) -> None:
+    """The course of the loss in some twenty lines, and the rate that suits."""
+    width = max(found.smooth) - min(found.smooth) or 1
+    for i in range(0, len(found.rates), 5):
+        stars = "*" * round(1 + 40 * (found.smooth[i] - min(found.smooth)) / width)
+        print(f"lr {found.rates[i]:8.1e}  loss {found.smooth[i]:7.4f}  {stars}")
+    print(f"the loss falls fastest at --lr {found.suggested:.1e}; lowest is {found.lowest:.1e}")
+
+
+def _tell(plan: Plan) -> None:
+    """What is about to happen."""
+    say(plan.told())
+    if plan.done:
+        say(f"going on after update {plan.done} of {plan.steps}")
+
+
+def _tell_result(out: Path) -> None:
+    """How good the model became, beside counting, and what it writes."""
+    found = json.loads((out / "run.json").read_text(encoding="utf-8"))
     score, others = found["held_out"], found["baselines_nats_per_token"]
     counted = ", ".join(f"{name} {nats:.4f}" for name, nats in others.items())
-    print(f"held-out loss {score['nats_per_token']:.4f} nats per token ({counted})")
-    print(f"{options.out} holds the model. Let it write:")
-    print(f'  gptcore generate {shlex.quote(str(options.out))} "Once upon a time"')
+    bits = score["bits_per_byte"]
+    in_bytes = f", {bits:.4f} bits per byte" if bits is not None else ""
+    print(f"held-out loss {score['nats_per_token']:.4f} nats per token{in_bytes} ({counted})")
+    if score["nats_per_token"] > others["bigram"]:
+        say("counting pairs of tokens still does better: more --steps, or a larger --preset")
+    n_valid = found["data"]["valid_tokens"]
+    if score["n_tokens"] < n_valid - 1:
+        print(f"  measured on the first {score['n_tokens'] + 1:,} of {n_valid:,} held-out tokens")
+    if found["baselines_counted_tokens"] < found["data"]["train_tokens"]:
+        print(f"  counted in the first {found['baselines_counted_tokens']:,} training tokens")
+    print(f'it writes: "{printable(found["sample"]["prompt"])}" ...')
+    print("  " + printable(found["sample"]["text"]).replace("\n", "\n  "))
+    print(f"{out} holds the model. Let it write more:")
+    print(f'  gptcore generate {shlex.quote(str(out))} "Once upon a time"')
+
+
+@contextmanager
+def following(track: Tracker | None, config: Any) -> Iterator[Callable[[Step], None]]:
+    """What takes the records of a run beside the bar: a tracker, or nothing."""
+    if track is None:
+        yield lambda step: None
+        return
+    settings = json.loads(json.dumps(asdict(config), default=str))
+    with tracker(track, config.out, settings) as follow:
+        yield follow
 
 
 @contextmanager
@@ -114,5 +212,7 @@ def progress_bar(total: int, quiet: bool) -> Iterator[Callable[[Step], None]]:
                 f"loss {step.loss:.4f}{held_out}, {speed:,.0f} tokens/s", refresh=False
             )
             bar.update()
+            if bar.n == total:  # what follows has bars of its own
+                bar.close()
 
         yield advance

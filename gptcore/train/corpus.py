@@ -22,6 +22,9 @@ from gptcore.tokenizer import Tokenizer
 VALID_START = gptcore.tales.split("valid").start
 """Index of the first held-out tale; no training set reaches it."""
 
+BLOCK = 1 << 20
+"""Tokens whose bytes are counted at a time."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -67,7 +70,12 @@ class Corpus:
 
 
 def prepare(
-    data: DataConfig, vocab_size: int, folder: str | Path, *, progress: bool = False
+    data: DataConfig,
+    vocab_size: int,
+    folder: str | Path,
+    *,
+    tokenizer: Tokenizer | None = None,
+    progress: bool = False,
 ) -> Corpus:
     """Train or load the tokenizer and encode the text; what was made before is found again.
 
@@ -78,12 +86,15 @@ def prepare(
         data: what to read.
         vocab_size: tokens of the tokenizer to train, where `data` gives none.
         folder: where to keep tokenizer and token streams.
+        tokenizer: the one to use; None: as `data` says.
         progress: show progress bars (needs tqdm).
 
     Raises:
         FileNotFoundError, ValueError: a file is absent, empty, not text, or too short.
     """
-    given = None if data.tokenizer is None else Tokenizer.load(data.tokenizer)
+    given = tokenizer
+    if given is None and data.tokenizer is not None:
+        given = Tokenizer.load(data.tokenizer)
     settings = _settings(data, vocab_size, given)
     key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
     folder = Path(folder) / key[:12]
@@ -154,11 +165,19 @@ def _cut(whole: TokenStream, held_out: float, tokenizer: Tokenizer) -> tuple[Tok
     n_valid = max(2, round(len(whole) * held_out))
     if len(whole) < n_valid + 2:
         raise ValueError(f"the text has only {len(whole)} tokens: there is too little to train on")
-    train, valid = whole.part(0, len(whole) - n_valid), whole.part(len(whole) - n_valid, len(whole))
-    if tokenizer.kind == "byte":  # then the bytes of the end can be counted
-        text = valid.tokens[~np.isin(valid.tokens, list(tokenizer.specials.values()))]
-        valid = replace(valid, n_bytes=len(tokenizer.decode_bytes(text)))
-    return train, valid
+    at = len(whole) - n_valid
+    return whole.part(0, at), with_bytes(whole.part(at, len(whole)), tokenizer)
+
+
+def with_bytes(stream: TokenStream, tokenizer: Tokenizer) -> TokenStream:
+    """The stream with its bytes counted, block by block, if a token has a number of bytes."""
+    if stream.n_bytes is not None or tokenizer.kind != "byte":
+        return stream
+    sizes = np.array([len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)])
+    sizes[list(tokenizer.specials.values())] = 0  # no text
+    blocks = range(0, len(stream), BLOCK)
+    counted = sum(int(sizes[stream.tokens[i : i + BLOCK]].sum()) for i in blocks)
+    return replace(stream, n_bytes=counted)
 
 
 def _with_bar(texts: Iterable[str], name: str, total: int | None) -> Iterable[str]:

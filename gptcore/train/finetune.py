@@ -9,8 +9,8 @@ best one so far in `best/`, `metrics.jsonl` and `run.json`. The best is the one 
 score on the held-out part; equal scores are told apart by the held-out loss.
 
 Departures from the paper and its code:
- 1. The defaults of `RecipeConfig` are GPT-1's, made for a network of 117M parameters; the course's
-    own, thirty times smaller, want a learning rate about ten times larger.
+ 1. The defaults of `RecipeConfig` are GPT-1's, made for a network of 117M parameters. `finetune`
+    takes what suits the size of the network at hand (`gptcore.train.recipes`).
  2. One dropout rate serves body and head.
  3. Scores are learned with a squared error; the released code's helpers cut them into classes.
 
@@ -20,101 +20,31 @@ Source: GPT-1 §3.2 and §4.1; its released code (`train.py`, `opt.py`).
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch.nn import functional as F
 
 from gptcore import checkpoint
-from gptcore.heads.classifier import Classifier, HeadConfig, Place, Trained, body
+from gptcore.config import GPTConfig
+from gptcore.heads.classifier import Classifier, HeadConfig, body
 from gptcore.labelled import Labelled
 from gptcore.labelled.shape import PARTS
 from gptcore.model import GPT
-from gptcore.optim import OptimConfig
 from gptcore.scoring.metrics import Metric, default_metric, score
 from gptcore.text.inputs import Example, TaskBatches, encode, with_marks
 from gptcore.tokenizer import Tokenizer
-from gptcore.train.folders import check_folder, choose_device
-from gptcore.train.loop import Precision, Step, fit
+from gptcore.train.folders import alone_in, check_folder, choose_device
+from gptcore.train.loop import Step, fit
+from gptcore.train.recipes import SUITED, RecipeConfig, finetuning
 from gptcore.train.record import Metrics, curve, hardware, read_metrics, write_json
 
 BEST = "best"
-
-
-@dataclass(frozen=True)
-class RecipeConfig:
-    """How a pre-trained network is fine-tuned. The defaults are GPT-1's."""
-
-    epochs: float = 3
-    """How often each labelled example is seen."""
-    batch_size: int = 32
-    """Examples per update."""
-    lr: float = 6.25e-5
-    """Learning rate at its peak. The shipped models are small and want about 1e-3."""
-    warmup: float = 0.002
-    """Part of all updates in which the learning rate rises; then it falls in a line to 0."""
-    weight_decay: float = 0.01
-    """As in pre-training: of each matrix, times the learning rate, per update."""
-    clip: float | None = 1.0
-    """Longest gradient."""
-    aux: float = 0.5
-    """λ, the weight of the language-model loss on the labelled texts; 0 leaves it out."""
-    dropout: float = 0.1
-    """Drop probability, everywhere in the body and before the head."""
-    train: Trained = "all"
-    """What is trained: everything (GPT-1), the head alone, or the head and the three new tokens."""
-    n_blocks: int | None = None
-    """Keep so many first blocks of the pre-trained network and draw the rest anew; None: all."""
-    scratch: bool = False
-    """Keep nothing of the pre-trained network but its shape."""
-    place: Place = "extract"
-    """Where the head reads."""
-    part: int | None = None
-    """Longest part of an input in tokens; None: half the context less two, as in GPT-1's code."""
-    evals: int = 3
-    """How often the held-out part is scored, evenly spaced; the last time is at the end."""
-    seed: int = 0
-    """Draws new weights, the order of the examples, and dropout."""
-    precision: Precision = "auto"
-    """Arithmetic. auto: fp32 on a CPU; on a GPU bf16 where the hardware has it, else fp16."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.epochs) and self.epochs > 0):
-            raise ValueError(f"epochs={self.epochs} must be greater than 0")
-        for name, least in {"batch_size": 1, "evals": 1, "seed": 0}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup={self.warmup} must be in [0, 1): it is a part of all updates")
-        if self.train not in get_args(Trained):
-            names = ", ".join(get_args(Trained))
-            raise ValueError(f"train={self.train!r} must be one of {names}")
-        if self.scratch and (self.n_blocks is not None or self.train != "all"):
-            raise ValueError(
-                f"scratch={self.scratch} keeps no block (n_blocks={self.n_blocks}) and trains all "
-                f"(train={self.train!r})"
-            )
-        self.optim(1000)  # checks the rest
-
-    def steps(self, n: int) -> int:
-        """Updates for n examples."""
-        return max(1, math.ceil(n * self.epochs / self.batch_size))
-
-    def optim(self, steps: int) -> OptimConfig:
-        """The optimizer's settings for a run of so many updates."""
-        return OptimConfig(
-            lr=self.lr,
-            # Decay would touch rows of the token table that are not to be trained.
-            weight_decay=0.0 if self.train == "head+marks" else self.weight_decay,
-            clip=self.clip,
-            warmup=min(round(self.warmup * steps), steps - 1),
-            schedule="linear",
-        )
 
 
 @dataclass(frozen=True)
@@ -125,8 +55,8 @@ class FinetuneConfig:
     """Folder for the classifier, the metrics and what resuming needs; made if absent."""
     model: str = "tales-gpt1"
     """A shipped model, a folder, or a name on the Hugging Face Hub such as openai-gpt."""
-    recipe: RecipeConfig = field(default_factory=RecipeConfig)
-    """How it is fine-tuned."""
+    recipe: RecipeConfig = SUITED
+    """How it is fine-tuned; what is None in it is filled in to suit the network and the data."""
     metric: Metric | None = None
     """What decides which checkpoint is best; None: accuracy, or Pearson for scores."""
     device: str = "auto"
@@ -152,7 +82,7 @@ class Tuning:
             `gptcore.lstm.LSTM`, is trained in place.
         tokenizer: of the network.
         data: the labelled texts.
-        recipe: how to fine-tune.
+        recipe: how to fine-tune; `self.recipe` is the same with what suits the network filled in.
 
     Raises:
         ValueError: a text is empty, a label does not fit, the training part is empty, or a body of
@@ -162,6 +92,8 @@ class Tuning:
     def __init__(
         self, gpt: Any, tokenizer: Tokenizer, data: Labelled, recipe: RecipeConfig
     ) -> None:
+        self.shape: GPTConfig = gpt.config
+        recipe = recipe.suited(self.shape, len(data.train))
         self.tokenizer, marks = with_marks(tokenizer)
         self.parts: dict[str, list[Example]] = {}
         n_out = len(data.labels) or (None if data.form == "choice" else 1)
@@ -236,7 +168,12 @@ def label_loss(answers: torch.Tensor, labels: Sequence[int | float]) -> float:
     return F.cross_entropy(answers, true).item()
 
 
-def finetune(config: FinetuneConfig, data: Labelled) -> Iterator[Step]:
+def finetune(
+    config: FinetuneConfig,
+    data: Labelled,
+    *,
+    begun: Callable[[Tuning], None] | None = None,
+) -> Iterator[Step]:
     """Fine-tune on labelled texts, yielding a record after every update.
 
     When the iterator ends, `out/best` holds the classifier with the highest held-out score, which
@@ -246,22 +183,33 @@ def finetune(config: FinetuneConfig, data: Labelled) -> Iterator[Step]:
     Args:
         config: the run.
         data: the labelled texts.
+        begun: called when everything is ready, before the first update.
 
     Returns:
         An iterator of records; `val_loss` is L2 on the held-out part. All is prepared at the call.
 
     Raises:
-        FileExistsError: `out` already holds a run and `resume` is not set, or holds another model.
+        FileExistsError: another run is using `out`; or it holds a run and `resume` is not set, or
+            another model.
         ValueError: a setting breaks its rule, differs from that of the run to resume, or does not
             fit the data.
+        OSError: the disk is full; the message says what stands.
     """
-    resuming = check_folder(config.out, config.resume)
+    return alone_in(config.out, config.command, lambda: _begun(config, data, begun))
+
+
+def _begun(
+    config: FinetuneConfig, data: Labelled, begun: Callable[[Tuning], None] | None
+) -> Iterator[Step]:
+    """The run, everything made ready, in a folder that is ours."""
+    resuming = check_folder(config.out, config.resume, "fine-tuning")
     gpt, tokenizer = checkpoint.load(config.model, device=choose_device(config.device))
     if tokenizer is None:
         raise ValueError(f"model={config.model!r} has no tokenizer, and there are texts to read")
     tuning = Tuning(gpt, tokenizer, data, config.recipe)
     if not tuning.parts["valid"]:
         raise ValueError(f"{data.name} has no held-out examples to choose the best checkpoint by")
+    config = replace(config, recipe=tuning.recipe)
     every = -(-tuning.steps // config.recipe.evals)
     steps = tuning.fit(
         checkpoint_dir=config.out,
@@ -278,6 +226,8 @@ def finetune(config: FinetuneConfig, data: Labelled) -> Iterator[Step]:
             "valid": TaskBatches(tuning.parts["valid"], 1).identity(),
         },
     )
+    if begun:
+        begun(tuning)
     return _record(
         config, data, tuning, steps, Metrics(config.out / "metrics.jsonl", keep=resuming)
     )
@@ -319,10 +269,12 @@ def _record(
     tuning.model = best
     records = read_metrics(metrics.path)
     parts = [part for part in ("valid", "test") if tuning.parts[part]]
+    judged = {part: tuning.judge(part, config.metric) for part in parts}
     described = {
         "command": config.command,
         "seed": config.recipe.seed,
         "hardware": hardware(best.device),
+        "recipe": finetuning(tuning.shape).name,
         "config": json.loads(json.dumps(asdict(config), default=str)),
         "data": {
             "name": data.name,
@@ -334,10 +286,22 @@ def _record(
         "n_params": sum(p.numel() for p in best.parameters()),
         "steps": tuning.steps,
         "seconds": records[-1]["seconds"] if records else 0.0,
-        **{part: _rounded(tuning.judge(part, config.metric)) for part in parts},
+        **{part: _rounded(judged[part]) for part in parts},
+        "most_frequent": {
+            part: round(_most_frequent(tuning, part), 4)
+            for part in parts
+            if "accuracy" in judged[part]
+        },
         "curve": curve(records),
     }
     write_json(config.out / "run.json", described)
+
+
+def _most_frequent(tuning: Tuning, part: str) -> float:
+    """The accuracy of always giving the label that is most frequent in the training part."""
+    labels = (example.label for example in tuning.parts["train"])
+    most = Counter(labels).most_common(1)[0][0]
+    return sum(e.label == most for e in tuning.parts[part]) / len(tuning.parts[part])
 
 
 def _rounded(found: dict[str, float]) -> dict[str, float]:

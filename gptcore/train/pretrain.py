@@ -18,7 +18,7 @@ Source: GPT-1 §3.1 and §4.1; GPT-3 §2.3 and App. B.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -26,19 +26,26 @@ from typing import Any
 
 import torch
 
-from gptcore.checkpoint import save
+from gptcore.checkpoint import load, save
 from gptcore.config import PRESETS, GPTConfig
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig
+from gptcore.sampling.drawing import sample_ids
 from gptcore.scoring.likelihood import evaluate
 from gptcore.scoring.ngrams import ngram_baselines
 from gptcore.text.streams import Batches
-from gptcore.train.corpus import Corpus, DataConfig, prepare
-from gptcore.train.folders import check_folder, choose_device
+from gptcore.tokenizer import Tokenizer
+from gptcore.train.corpus import Corpus, DataConfig, prepare, with_bytes
+from gptcore.train.folders import Occupied, alone_in, check_folder, choose_device, saved_step
 from gptcore.train.loop import Precision, Step, fit
+from gptcore.train.lr_range import RateRange, lr_range
+from gptcore.train.recipes import Recipe, pretraining
 from gptcore.train.record import Metrics, curve, hardware, read_metrics, write_json
 
 BASELINE_TOKENS = 10_000_000
+"""The n-gram baselines are counted in at most so many tokens of the training text."""
+SAMPLE_TOKENS = 60
+"""How long a text is shown of what the model writes."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,9 @@ class RunConfig:
     eval_every: int = 100
     """Measure the held-out loss every so many updates; 0: only at the end."""
     eval_tokens: int = 50_000
-    """On so many held-out tokens while training; at the end on all of them."""
+    """On so many held-out tokens while training."""
+    final_tokens: int = 1_000_000
+    """On so many held-out tokens at the end, if there are as many; 0: on all of them."""
     save_every: int = 100
     """Save a checkpoint every so many updates; 0: only at the end."""
     keep_every: int = 0
@@ -71,10 +80,12 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         rules = {"steps": 1, "batch_size": 1, "accumulate": 1, "eval_tokens": 2}
-        zero = ("seed", "eval_every", "save_every", "keep_every")
+        zero = ("seed", "eval_every", "save_every", "keep_every", "final_tokens")
         for name, least in {**rules, **dict.fromkeys(zero, 0)}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
+        if self.final_tokens == 1:
+            raise ValueError("final_tokens=1 must be at least 2, or 0 for all of them")
 
 
 @dataclass(frozen=True)
@@ -83,11 +94,15 @@ class PretrainConfig:
 
     out: Path
     """Folder for the model, the metrics and the encoded text; made if absent."""
-    model: GPTConfig = PRESETS["tiny"]
-    """Shape of the network. Its vocab_size is that of the tokenizer to train; a tokenizer that is
-    given, or that runs out of text to learn from, brings its own."""
-    optim: OptimConfig = OptimConfig(lr=1e-3, warmup=100)
-    """How the weights move."""
+    model: GPTConfig | None = None
+    """Shape of the network; None: "tiny", or that of `init`. Its vocab_size is that of the
+    tokenizer to train; a tokenizer that is given, or that runs out of text to learn from, brings
+    its own."""
+    init: str | None = None
+    """Train on from the weights of a folder, a shipped model or one on the Hugging Face Hub, with
+    its tokenizer, a new optimizer and a new schedule. None: from random weights."""
+    optim: OptimConfig | None = None
+    """How the weights move; None: what suits the size of the network (`gptcore.train.recipes`)."""
     data: DataConfig = field(default_factory=DataConfig)
     """What to read."""
     run: RunConfig = field(default_factory=RunConfig)
@@ -99,58 +114,185 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
-        if self.optim.warmup >= self.run.steps:
-            raise ValueError(f"warmup={self.optim.warmup} must be less than steps={self.run.steps}")
+        if self.optim and self.optim.warmup >= self.run.steps:
+            raise ValueError(
+                f"warmup={self.optim.warmup} must be less than steps={self.run.steps}; a part of "
+                "them, such as 0.1, fits any number"
+            )
+        if self.init is None and self.model is None:
+            object.__setattr__(self, "model", PRESETS["tiny"])
+        if self.init is not None:
+            _check_init(self)
 
 
-def pretrain(config: PretrainConfig, *, progress: bool = False) -> Iterator[Step]:
-    """Train a GPT from random weights on text, yielding a record after every update.
+def _check_init(config: PretrainConfig) -> None:
+    """Complain of settings that the model to train on from brings with it."""
+    if config.model is not None:
+        raise ValueError(f"init={config.init!r} brings the shape of its network: give no other")
+    if config.data.tokenizer is not None:
+        raise ValueError(f"init={config.init!r} brings its tokenizer: give no other")
+    if Path(config.init or "").resolve() == config.out.resolve():
+        raise ValueError(
+            f"init={config.init!r} is out itself: choose another folder for the run that follows"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is about to do, everything filled in."""
+
+    shape: GPTConfig
+    optim: OptimConfig
+    steps: int
+    recipe: Recipe
+    """What suits a network of this size; `optim` may say otherwise."""
+    init: str | None
+    done: int
+    """Updates done before, if the run is resumed."""
+
+    def told(self) -> str:
+        """In one line."""
+        line = f"recipe {self.recipe.told(self.steps)}"
+        if self.init:
+            line = f"training on from {self.init}; {line}"
+        return line + self.recipe.differences(self.optim)
+
+
+def pretrain(
+    config: PretrainConfig,
+    *,
+    progress: bool = False,
+    begun: Callable[[Plan], None] | None = None,
+) -> Iterator[Step]:
+    """Train a GPT on text, yielding a record after every update.
 
     When the iterator ends, or is left early, the folder holds a model that `gptcore.load` and
     transformers open, and from which the run can be resumed.
 
     Args:
         config: the run.
-        progress: show progress bars while the text is prepared (needs tqdm).
+        progress: show progress bars before the first update and after the last (needs tqdm).
+        begun: called when everything is ready, before the first update.
 
     Returns:
         An iterator of records. The text is prepared at the call.
 
     Raises:
-        FileExistsError: `out` already holds a run and `resume` is not set, or holds another model.
+        FileExistsError: another run is using `out`; or it holds a run and `resume` is not set, or
+            another model.
         ValueError: a setting breaks its rule, or differs from that of the run to resume.
+        OSError: the disk is full; the message says what stands.
     """
+    return alone_in(config.out, config.command, lambda: _begun(config, progress, begun))
+
+
+def _begun(
+    config: PretrainConfig, progress: bool, begun: Callable[[Plan], None] | None
+) -> Iterator[Step]:
+    """The run, everything made ready, in a folder that is ours."""
     out, run = config.out, config.run
-    resuming = check_folder(out, config.resume)
-    device = choose_device(run.device)
-    corpus = prepare(config.data, config.model.vocab_size, out / "data", progress=progress)
-    shape = replace(config.model, vocab_size=corpus.tokenizer.vocab_size)
-    with torch.random.fork_rng():  # the caller's random numbers stay as they are
-        torch.manual_seed(run.seed)
-        model = GPT(shape).to(device)
+    resuming = check_folder(out, config.resume, "pre-training")
+    corpus, model = _ready(config, resuming, progress)
+    shape, device = model.config, model.device
+    optim, recipe = _optim(config, shape)
     sample = corpus.valid.tokens[: run.eval_tokens]
-    steps = fit(
-        model,
-        Batches(corpus.train, run.batch_size, shape.n_ctx, run.seed, device),
-        config.optim,
-        run.steps,
-        accumulate=run.accumulate,
-        precision=run.precision,
-        compile=run.compile,
-        checkpoint_dir=out,
-        tokenizer=corpus.tokenizer,
-        save_every=run.save_every,
-        resume=config.resume,
-        eval_fn=lambda model: evaluate(model, sample).nats_per_token,
-        eval_every=run.eval_every or run.steps,
-        seed=run.seed,
-        settings={"corpus": corpus.settings},
+    try:
+        steps = fit(
+            model,
+            Batches(corpus.train, run.batch_size, shape.n_ctx, run.seed, device),
+            optim,
+            run.steps,
+            accumulate=run.accumulate,
+            precision=run.precision,
+            compile=run.compile,
+            checkpoint_dir=out,
+            tokenizer=corpus.tokenizer,
+            save_every=run.save_every,
+            resume=config.resume,
+            eval_fn=lambda model: evaluate(model, sample).nats_per_token,
+            eval_every=run.eval_every or run.steps,
+            seed=run.seed,
+            settings={"corpus": corpus.settings} | ({"init": config.init} if config.init else {}),
+        )
+    except ValueError as error:
+        raise ValueError(f"{error}{_further(error, out, optim)}") from error
+    plan = Plan(shape, optim, run.steps, recipe, config.init, saved_step(out) if resuming else 0)
+    if begun:
+        begun(plan)
+    metrics = Metrics(out / "metrics.jsonl", keep=resuming)
+    return _record(config, plan, corpus, model, steps, metrics, progress)
+
+
+def _ready(config: PretrainConfig, resuming: bool, progress: bool) -> tuple[Corpus, GPT]:
+    """The text and the network, as it is before the first update."""
+    device = choose_device(config.run.device)
+    model, tokenizer = _given(config, resuming)
+    shape = model.config if model else config.model or PRESETS["tiny"]
+    folder = config.out / "data"
+    corpus = prepare(config.data, shape.vocab_size, folder, tokenizer=tokenizer, progress=progress)
+    if model is None:
+        shape = replace(shape, vocab_size=corpus.tokenizer.vocab_size)
+        with torch.random.fork_rng():  # the caller's random numbers stay as they are
+            torch.manual_seed(config.run.seed)
+            model = GPT(shape)
+    return corpus, model.to(device)
+
+
+def _optim(config: PretrainConfig, shape: GPTConfig) -> tuple[OptimConfig, Recipe]:
+    """How the weights move, the warm-up in updates, and the recipe of a network of this size."""
+    steps = config.run.steps
+    recipe = pretraining(shape, steps, further=config.init is not None)
+    optim = config.optim or recipe.optim
+    if 0 < optim.warmup < 1:
+        optim = replace(optim, warmup=int(optim.warmup * steps))
+    return optim, recipe
+
+
+def rate_range(config: PretrainConfig, *, progress: bool = False) -> RateRange:
+    """The learning-rate range test on the text and the network of a run, which is not begun.
+
+    The text is kept in `out/data`, where the run finds it; nothing else is written.
+
+    Args:
+        config: the run; of `optim`, everything but the rate and the schedule counts.
+        progress: show progress bars while the text is prepared (needs tqdm).
+    """
+    with Occupied(config.out, config.command):
+        corpus, model = _ready(config, False, progress)
+        run, n_ctx = config.run, model.config.n_ctx
+        batches = Batches(corpus.train, run.batch_size, n_ctx, run.seed, model.device)
+        return lr_range(model, batches, _optim(config, model.config)[0])
+
+
+def _given(config: PretrainConfig, resuming: bool) -> tuple[GPT | None, Tokenizer | None]:
+    """The network and the tokenizer to train on from, if the run has such; a resumed one has its
+    own."""
+    if config.init is None:
+        return None, None
+    model, tokenizer = load(config.out if resuming else config.init)
+    if tokenizer is None:
+        raise ValueError(f"init={config.init!r} has no tokenizer, and there is text to read")
+    return model, tokenizer
+
+
+def _further(error: ValueError, out: Path, optim: OptimConfig) -> str:
+    """The way on where a finished schedule was to be prolonged."""
+    if "optim.steps=" not in str(error):
+        return ""
+    return (
+        ". A schedule that has its end cannot be prolonged; a new one goes on from these weights: "
+        f"--init {out} --out ANOTHER --lr {optim.lr:g}"
     )
-    return _record(config, corpus, model, steps, Metrics(out / "metrics.jsonl", keep=resuming))
 
 
 def _record(
-    config: PretrainConfig, corpus: Corpus, model: GPT, steps: Iterator[Step], metrics: Metrics
+    config: PretrainConfig,
+    plan: Plan,
+    corpus: Corpus,
+    model: GPT,
+    steps: Iterator[Step],
+    metrics: Metrics,
+    progress: bool,
 ) -> Iterator[Step]:
     """Pass the records on, write each down, and at the end say how good the model became."""
     with closing(steps), closing(metrics):  # type: ignore[type-var]
@@ -160,31 +302,43 @@ def _record(
                 at = config.out / "at" / f"{step.step:06d}"
                 save(at, model, corpus.tokenizer, dtype=torch.float16)
             yield step
-    described = describe(config, corpus, model, read_metrics(metrics.path))
+    records = read_metrics(metrics.path)
+    described = describe(config, plan, corpus, model, records, progress=progress)
     write_json(config.out / "run.json", described)
 
 
 def describe(
-    config: PretrainConfig, corpus: Corpus, model: GPT, records: list[dict[str, Any]]
+    config: PretrainConfig,
+    plan: Plan,
+    corpus: Corpus,
+    model: GPT,
+    records: list[dict[str, Any]],
+    *,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """How a model came to be and how good it is: the content of run.json.
 
-    The baselines count at most the first ten million tokens of the training text.
-
     Args:
-        config, corpus: of the run.
+        config, plan, corpus: of the run.
         model: as trained.
         records: lines of metrics.jsonl.
+        progress: show bars (needs tqdm).
     """
     train, valid = corpus.train, corpus.valid
-    score = evaluate(model, valid.tokens, n_bytes=valid.n_bytes)
+    measured = valid
+    if 0 < config.run.final_tokens < len(valid):
+        measured = with_bytes(valid.part(0, config.run.final_tokens), corpus.tokenizer)
+    score = evaluate(model, measured.tokens, n_bytes=measured.n_bytes, progress=progress)
     counted = train.tokens[:BASELINE_TOKENS]
-    baselines = ngram_baselines(counted, valid.tokens, model.config.vocab_size)
+    V = model.config.vocab_size
+    baselines = ngram_baselines(counted, measured.tokens, V, progress=progress)
+    told = asdict(config) | {"model": asdict(plan.shape), "optim": asdict(plan.optim)}
     return {
         "command": config.command,
         "seed": config.run.seed,
         "hardware": hardware(model.device),
-        "config": json.loads(json.dumps(asdict(replace(config, model=model.config)), default=str)),
+        "recipe": plan.recipe.name,
+        "config": json.loads(json.dumps(told, default=str)),
         "n_params": model.n_params(),
         "data": {
             **corpus.settings,
@@ -199,5 +353,26 @@ def describe(
         "seconds": records[-1]["seconds"] if records else 0.0,
         "held_out": {k: v and round(v, 4) for k, v in asdict(score).items()},
         "baselines_nats_per_token": {k: round(v, 4) for k, v in baselines.items()},
+        "baselines_counted_tokens": len(counted),
+        "sample": sample(model, corpus),
         "curve": curve(records),
     }
+
+
+def sample(model: GPT, corpus: Corpus) -> dict[str, Any]:
+    """How the model goes on from the first words of the held-out text, at temperature 0.7."""
+    tokenizer, half = corpus.tokenizer, max(1, model.config.n_ctx // 2)
+    beginning = tokenizer.decode(corpus.valid.tokens[:half].tolist())
+    ids = tokenizer.encode(" ".join(beginning.split()[:3]))[:half] or [0]
+    drawn = sample_ids(
+        model,
+        torch.tensor([ids], device=model.device),
+        max_new_tokens=SAMPLE_TOKENS,
+        temperature=0.7,
+        seed=0,
+        vocab_size=tokenizer.vocab_size,
+    )
+    text = [int(token) for token in drawn]
+    if tokenizer.eot in text:
+        text = text[: text.index(tokenizer.eot)]
+    return {"prompt": tokenizer.decode(ids), "text": tokenizer.decode(text), "seed": 0}

@@ -96,8 +96,11 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     text = json.dumps(content, indent=1)
     flat = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text)
     half_written = path.with_name(f".{path.name}.writing")
-    half_written.write_text(flat + "\n", encoding="utf-8")
-    os.replace(half_written, path)
+    try:
+        half_written.write_text(flat + "\n", encoding="utf-8")
+        os.replace(half_written, path)
+    finally:
+        half_written.unlink(missing_ok=True)
 
 
 def hardware(device: torch.device) -> dict[str, Any]:

@@ -260,7 +260,7 @@ def test_what_is_there_is_never_lost(folder, unbroken, capsys):
 
     before = contents()
     for more, message in (
-        ((), "already holds a run; add --resume to go on with it, or choose another folder"),
+        ((), "already holds a fine-tuning run, at update 64: add --resume to go on with it"),
         (("--resume", "--seed", 1), "recipe.seed=0, now recipe.seed=1"),
         (("--resume", "--lr", "1e-3"), "recipe.lr=0.02, now recipe.lr=0.001"),
         (("--resume", "--metric", "f1"), "metric=None, now metric='f1'"),

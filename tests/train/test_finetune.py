@@ -8,13 +8,15 @@ import torch
 from small_models import make, same_weights
 from small_tasks import FORMS, N_CTX, ROWS, by_letter, letters_gpt, tuning, weights
 
+from gptcore import checkpoint
 from gptcore.checkpoint import shipped
-from gptcore.config import GPTConfig
+from gptcore.config import PRESETS, GPTConfig
 from gptcore.labelled import Labelled, labelled
 from gptcore.lstm import LSTM
 from gptcore.model import GPT
 from gptcore.tokenizer import Tokenizer
-from gptcore.train.finetune import RecipeConfig, Tuning, label_loss
+from gptcore.train.finetune import FinetuneConfig, Tuning, label_loss
+from gptcore.train.recipes import SUITED, RecipeConfig
 
 
 def three_parts(form, rows, labels=(), valid=None):
@@ -246,3 +248,41 @@ def test_every_form_is_judged(form):
     assert set(found) == {"pearson" if form == "similarity" else "accuracy", "loss"}
     with pytest.raises(ValueError, match="0 answers for 0 labels"):
         tuning(data=replace(by_letter(12), test=())).judge("test")
+
+
+# ---------------------------------------------------------------- what suits the network
+
+
+def test_what_is_none_is_filled_in_to_suit_network_and_data():
+    """The rows of the table; few examples are seen more often, a head learns at its own rate."""
+    small, gpt1 = PRESETS["tales-gpt1"], PRESETS["gpt1"]
+    for shape, n, recipe, expected in (
+        (small, 600, SUITED, (1e-3, 0.1, 16, 3)),
+        (small, 200, SUITED, (1e-3, 0.1, 16, 8)),  # 8 times 200 by 16 are 100 updates
+        (small, 10, SUITED, (1e-3, 0.1, 16, 20)),
+        (gpt1, 5000, SUITED, (6.25e-5, 0.002, 32, 3)),
+        (gpt1, 5000, RecipeConfig(), (6.25e-5, 0.002, 32, 3)),
+        (small, 600, RecipeConfig(), (6.25e-5, 0.002, 32, 3)),  # as it was asked for
+        (small, 600, replace(SUITED, lr=0.5, epochs=1), (0.5, 0.1, 16, 1)),
+        (small, 600, replace(SUITED, train="head"), (7.5 / 256, 0.1, 16, 3)),
+        (small, 600, replace(SUITED, train="head+marks"), (2.5 / 256, 0.1, 16, 3)),
+        (gpt1, 600, replace(SUITED, scratch=True, batch_size=16), (2.5e-4, 0.002, 16, 3)),
+    ):
+        found = recipe.suited(shape, n)
+        assert (found.lr, found.warmup, found.batch_size, found.epochs) == expected
+    told = replace(SUITED, lr=0.5).suited(small, 600).told(small, 600)
+    assert told == (
+        "recipe small (this course, by trying on Tales): lr 0.001, warm-up 10.0% of 113 updates, "
+        "16 examples each, 3 epochs; here lr 0.5"
+    )
+    for ask in (lambda: SUITED.steps(10), lambda: SUITED.optim(10)):
+        with pytest.raises(ValueError, match="=None.*: see `suited`"):
+            ask()
+
+
+def test_the_defaults_learn_on_the_shipped_model():
+    """Seven moods from 120 texts, by whatever `gptcore finetune` does where nothing is said."""
+    data = labelled("tales-mood", n_train=120, n_valid=70, n_test=0)
+    made = Tuning(*checkpoint.load("tales-gpt1"), data, FinetuneConfig("unused").recipe)
+    list(made.fit())
+    assert made.judge("valid")["accuracy"] > 3 / 7  # chance is one in seven

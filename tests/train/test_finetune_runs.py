@@ -231,7 +231,9 @@ def test_other_settings_are_refused_and_nothing_is_lost(base, tmp_path, message)
 
 
 def test_a_folder_that_holds_something_else_is_refused(unbroken, base, tmp_path):
-    with pytest.raises(FileExistsError, match="already holds a run: resume it"):
+    with pytest.raises(
+        FileExistsError, match="already holds a fine-tuning run, at update 12: add --resume"
+    ):
         finetune(config(unbroken["same"][0], base), FALLING)
     with pytest.raises(FileExistsError, match="holds a model that no run here has made"):
         finetune(config(base, base), FALLING)

@@ -5,37 +5,19 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from small_runs import MODEL, TEXT, config
 
-import gptcore.tales
 from gptcore import checkpoint
-from gptcore.config import GPTConfig
+from gptcore.model import GPT
 from gptcore.optim import OptimConfig
 from gptcore.scoring.likelihood import evaluate
 from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
-from gptcore.train import corpus as corpus_module
-from gptcore.train.corpus import DataConfig, prepare
-from gptcore.train.loop import Step
+from gptcore.train.corpus import DataConfig
 from gptcore.train.pretrain import PretrainConfig, RunConfig, pretrain
-from gptcore.train.record import Metrics, curve, hardware, read_metrics, write_json
-
-MODEL = GPTConfig(vocab_size=300, n_ctx=16, n_layer=1, n_head=2, d_model=16, norm="post")
-TEXT = "the cat sat on the mat and the dog sat on the cat . " * 60
-
-
-def config(tmp_path: Path, steps: int = 12, **run) -> PretrainConfig:
-    (tmp_path / "cats.txt").write_text(TEXT)
-    return PretrainConfig(
-        out=tmp_path / "out",
-        model=MODEL,
-        optim=OptimConfig(lr=1e-2, warmup=4),
-        data=DataConfig(text=(tmp_path / "cats.txt",)),
-        run=RunConfig(steps=steps, batch_size=4, eval_every=5, save_every=5, **run),
-        command="gptcore train ...",
-    )
+from gptcore.train.record import read_metrics
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -147,7 +129,9 @@ def test_an_old_run_and_a_foreign_model_are_not_overwritten(tmp_path):
     steps = pretrain(config(tmp_path))
     next(steps)
     steps.close()
-    with pytest.raises(FileExistsError, match=r"out='.*out' already holds a run"):
+    with pytest.raises(
+        FileExistsError, match=r"out='.*out' already holds a pre-training run, at update 1: add"
+    ):
         pretrain(config(tmp_path))
     (tmp_path / "out" / "training.json").unlink()
     with pytest.raises(FileExistsError, match="holds a model that no run here has made"):
@@ -179,10 +163,20 @@ def test_a_device_that_is_not_there_is_named(tmp_path):
         (lambda: DataConfig(tales=0), "tales=0 must be at least 1"),
         (lambda: DataConfig(tales=2 * 10**9), "tales=2000000000 must be at most 1000000000"),
         (lambda: DataConfig(held_out=1.0), "held_out=1.0 must be between 0 and 1"),
+        (lambda: RunConfig(final_tokens=1), "final_tokens=1 must be at least 2, or 0"),
         (
-            lambda: PretrainConfig(out="x", run=RunConfig(steps=100)),
-            "warmup=100 must be less than steps=100",
+            lambda: PretrainConfig("x", optim=OptimConfig(warmup=100), run=RunConfig(steps=100)),
+            "warmup=100 must be less than steps=100; a part of them, such as 0.1, fits any number",
         ),
+        (
+            lambda: PretrainConfig("x", init="y", model=MODEL),
+            "init='y' brings the shape of its network: give no other",
+        ),
+        (
+            lambda: PretrainConfig("x", init="y", data=DataConfig(tokenizer="z")),
+            "init='y' brings its tokenizer: give no other",
+        ),
+        (lambda: PretrainConfig("x", init="./x"), "init='./x' is out itself"),
     ],
 )
 def test_bad_settings_are_named(make, message):
@@ -190,128 +184,103 @@ def test_bad_settings_are_named(make, message):
         make()
 
 
-# ---------------------------------------------------------------- its text
+# ---------------------------------------------------------------- what it starts from
 
 
-def test_tales_are_the_default_and_held_out_ones_are_others(tmp_path):
-    corpus = prepare(DataConfig(tales=40, held_out=0.1), 400, tmp_path)
-    decode = corpus.tokenizer.decode
-    train = decode(corpus.train.tokens.tolist()).split("<|endoftext|>")[:-1]
-    valid = decode(corpus.valid.tokens.tolist()).split("<|endoftext|>")[:-1]
-    assert train == [t.text for t in gptcore.tales.tales(40, seed=0)]
-    assert len(valid) == 4
-    assert not set(train) & set(valid)
-    assert corpus.tokenizer.vocab_size == 400
-
-
-def test_a_given_tokenizer_is_used(tmp_path):
-    Tokenizer.train("dog" * 20, 258).save(tmp_path / "tokenizer.json")
-    (tmp_path / "a.txt").write_text(TEXT)
-    data = DataConfig(text=(tmp_path / "a.txt",), tokenizer=tmp_path)
-    corpus = prepare(data, 9999, tmp_path / "data")
-    assert corpus.tokenizer == Tokenizer.load(tmp_path)
-    assert corpus.settings["tokenizer"] == corpus.tokenizer.fingerprint
-    assert corpus.train.vocab_size == 258
-
-
-def test_a_renamed_file_is_found_again_and_a_changed_one_is_not(tmp_path, monkeypatch):
-    written = []
-    write = TokenStream.write.__func__
-    monkeypatch.setattr(
-        TokenStream,
-        "write",
-        classmethod(lambda cls, *a, **k: (written.append(a[0]), write(cls, *a, **k))[1]),
+def test_the_recipe_is_that_of_the_size_and_is_told_and_recorded(tmp_path):
+    """A run without `optim`: 12 updates leave room for a warm-up of one."""
+    plans = []
+    run = replace(config(tmp_path), optim=None)
+    steps = list(pretrain(run, begun=plans.append))
+    assert [s.lr for s in steps[:2]] == [0, 1e-3]  # a small network's peak after one update
+    record = json.loads((run.out / "run.json").read_text())
+    assert record["recipe"] == "tiny"
+    assert (record["config"]["optim"]["lr"], record["config"]["optim"]["warmup"]) == (1e-3, 1)
+    (plan,) = plans
+    assert plan.done == 0 and plan.told() == (
+        "recipe tiny (this course, by trying on Tales): lr 0.001, warm-up 1 of 12 updates, "
+        "shortened from 100, then cosine"
     )
-    for name, text in (("a.txt", TEXT), ("b.txt", TEXT), ("b.txt", TEXT + "!")):
-        (tmp_path / name).write_text(text)
-        prepare(DataConfig(text=(tmp_path / name,)), 300, tmp_path / "data")
-    assert len(written) == 2
+    other = replace(run, out=tmp_path / "b", optim=OptimConfig(lr=0.5, warmup=0.25))
+    steps = pretrain(other, begun=plans.append)
+    assert plans[1].told().endswith("then cosine; here lr 0.5, warmup 3")
+    assert [next(steps).lr for _ in range(4)] == pytest.approx([0, 0.5 / 3, 1 / 3, 0.5])
+    steps.close()
+    assert list(pretrain(replace(other, resume=True), begun=plans.append))[0].step == 5
+    assert plans[2].done == 4
 
 
-def test_a_broken_stream_is_made_again(tmp_path):
-    data = DataConfig(tales=10)
-    first = prepare(data, 300, tmp_path)
-    (path,) = tmp_path.glob("*/train.bin")
-    expected = np.array(first.train.tokens)
-    path.write_bytes(path.read_bytes()[:-2])
-    assert np.array_equal(prepare(data, 300, tmp_path).train.tokens, expected)
+def test_training_goes_on_from_the_weights_of_another_model(tmp_path):
+    """Its shape and tokenizer, a new schedule; and it can be killed and resumed like any other."""
+    first = config(tmp_path)
+    list(pretrain(first))
+    trained, tokenizer = checkpoint.load(first.out)
+    text = "the dog and the cat " * 200
+    (tmp_path / "dogs.txt").write_text(text)
+    run = replace(
+        first,
+        out=tmp_path / "further",
+        model=None,
+        init=str(first.out),
+        optim=OptimConfig(lr=1e-30, warmup=0),
+        data=DataConfig(text=(tmp_path / "dogs.txt",)),
+    )
+    steps = [s.loss for s in pretrain(run)]
+    assert equal(weights(run.out), trained.state_dict())  # a rate of almost nothing moves nothing
+    assert checkpoint.load(run.out)[1] == tokenizer
+    ids = [*tokenizer.encode(text), tokenizer.eot]
+    assert abs(steps[0] - evaluate(trained, ids).nats_per_token) < 0.1  # with dropout
+    assert steps[0] < math.log(tokenizer.vocab_size) - 1  # which random weights have
+    fast = replace(run, out=tmp_path / "b", optim=None)
+    expected = [(s.step, s.loss) for s in pretrain(fast)]
+    record = json.loads((fast.out / "run.json").read_text())
+    assert record["recipe"] == "tiny, a tenth of its rate"
+    assert record["config"]["optim"]["lr"] == pytest.approx(1e-4)
+    assert record["config"]["init"] == str(first.out)
+    broken = replace(fast, out=tmp_path / "c")
+    steps = pretrain(broken)
+    found = [next(steps) for _ in range(6)]
+    steps.close()
+    (first.out / "model.safetensors").unlink()  # what it began with is not needed any more
+    found += list(pretrain(replace(broken, resume=True)))
+    assert [(s.step, s.loss) for s in found] == expected
 
 
-def test_the_tokenizer_learns_from_the_beginning_only(tmp_path):
-    (tmp_path / "a.txt").write_text("ab" * 50 + "<|endoftext|>" + "cd" * 500)
-    data = DataConfig(text=(tmp_path / "a.txt",), tokenizer_bytes=100)
-    merges = prepare(data, 260, tmp_path / "d").tokenizer.merges
-    assert merges[0] == ("a", "b")
-    assert ("c", "d") not in merges
+def test_a_finished_schedule_leads_to_a_new_one(tmp_path):
+    run = config(tmp_path)
+    list(pretrain(run))
+    longer = replace(run, run=replace(run.run, steps=24), resume=True)
+    with pytest.raises(ValueError, match=r"optim\.steps=24.*--init .*out --out"):
+        pretrain(longer)
 
 
-def test_too_little_text_is_named(tmp_path):
-    (tmp_path / "a.txt").write_text("ab")
-    with pytest.raises(ValueError, match="the text has only 3 tokens"):
-        prepare(DataConfig(text=(tmp_path / "a.txt",)), 257, tmp_path / "d")
+def test_a_model_without_a_tokenizer_cannot_be_trained_on(tmp_path):
+    checkpoint.save(tmp_path / "mute", GPT(MODEL))
+    run = replace(config(tmp_path), model=None, init=str(tmp_path / "mute"))
+    with pytest.raises(ValueError, match="init='.*mute' has no tokenizer, and there is text"):
+        pretrain(run)
 
 
-def test_progress_shows_bars(tmp_path, capsys, monkeypatch):
-    assert corpus_module.VALID_START == gptcore.tales.split("valid").start
-    prepare(DataConfig(tales=10), 300, tmp_path, progress=True)
-    assert "encoding train" in capsys.readouterr().err
-    prepare(DataConfig(tales=11), 300, tmp_path)
-    assert capsys.readouterr().err == ""
+# ---------------------------------------------------------------- its end
 
 
-# ---------------------------------------------------------------- its records
+def test_a_long_held_out_text_is_measured_in_part(tmp_path):
+    """And the record says how long that part was; its bytes are those of the part."""
+    run = config(tmp_path, final_tokens=20)
+    list(pretrain(run))
+    record = json.loads((run.out / "run.json").read_text())
+    model, tokenizer = checkpoint.load(run.out)
+    n_train = record["data"]["train_tokens"]
+    ids = [*tokenizer.encode(TEXT), tokenizer.eot][n_train : n_train + 20]
+    score = evaluate(model, ids, n_bytes=len(tokenizer.decode_bytes(ids)))
+    assert record["held_out"]["n_tokens"] == 19 < record["data"]["valid_tokens"]
+    assert record["held_out"]["bits_per_byte"] == pytest.approx(score.bits_per_byte, abs=1e-4)
+    assert record["baselines_counted_tokens"] == n_train
 
 
-def step(n: int, loss: float = 1.0, val_loss: float | None = None) -> Step:
-    return Step(n, 100 * n, loss, 0.1, 1.0, 50.0, val_loss)  # 2 seconds each
-
-
-def test_a_resumed_run_rewrites_the_lines_it_repeats(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    metrics = Metrics(path, keep=False)
-    for n in (1, 2, 3, 4):
-        metrics.write(step(n))
-    metrics.close()
-    with open(path, "a") as file:
-        file.write('{"step": 5, "lo')  # the kill
-    metrics = Metrics(path, keep=True)
-    metrics.write(step(3, loss=9.0))
-    metrics.close()
-    found = [(r["step"], r["loss"], r["seconds"]) for r in read_metrics(path)]
-    assert found == [(1, 1.0, 2.0), (2, 1.0, 4.0), (3, 9.0, 6.0)]
-    metrics = Metrics(path, keep=False)
-    metrics.write(step(1))
-    metrics.close()
-    assert len(read_metrics(path)) == 1
-
-
-def test_every_line_is_on_disk_when_it_is_written(tmp_path):
-    metrics = Metrics(tmp_path / "m", keep=False)
-    metrics.write(step(1))
-    assert len(read_metrics(tmp_path / "m")) == 1
-    metrics.close()
-
-
-def test_the_curve_keeps_few_points_and_all_held_out_losses():
-    records = [{"step": n, "loss": float(n), "val_loss": None} for n in range(1, 8)]
-    records[3]["val_loss"] = 2.5
-    assert curve(records, points=4) == {
-        "train": [[2, 1.5], [4, 3.5], [6, 5.5], [7, 7.0]],
-        "valid": [[4, 2.5]],
-    }
-    assert curve([]) == {"train": [], "valid": []}
-
-
-def test_json_is_compact_and_reads_back(tmp_path):
-    content = {"a [ b\n c ]": [[1, 2], [3, "x   y"]], "d": []}
-    write_json(tmp_path / "r.json", content)
-    text = (tmp_path / "r.json").read_text()
-    assert json.loads(text) == content
-    assert "[ 1, 2 ]" in text
-
-
-def test_the_hardware_is_named():
-    found = hardware(torch.device("cpu"))
-    assert found["torch"] == torch.__version__
-    assert found["cpu"]
-    assert found["threads"] == torch.get_num_threads()
+def test_it_shows_what_the_model_writes(tmp_path):
+    run = config(tmp_path, steps=60)
+    list(pretrain(run))
+    sample = json.loads((run.out / "run.json").read_text())["sample"]
+    assert len(sample["prompt"].split()) == 3 and sample["prompt"] in TEXT
+    assert " the " in sample["text"]
