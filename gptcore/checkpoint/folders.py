@@ -32,6 +32,8 @@ from gptcore.config import GPTConfig
 from gptcore.heads.classifier import Classifier, HeadConfig
 from gptcore.model import GPT
 from gptcore.text.inputs import PADDING
+from gptcore.tokenizer.folder import has_tokenizer
+from gptcore.tokenizer.vocabulary import END_OF_TEXT
 
 if TYPE_CHECKING:
     from gptcore.tokenizer import Tokenizer
@@ -225,7 +227,6 @@ def _config_json(model: GPT, tokenizer: Tokenizer | None, dtype: torch.dtype) ->
     model_type = next(name for name, norm in MODEL_TYPES.items() if norm == config.norm)
     activation = "afn" if config.norm == "post" else "activation_function"
     dense = set(config.pattern) == {"dense"}
-    eot = None if tokenizer is None else tokenizer.eot
     return {
         "architectures": [ARCHITECTURES[model_type] if dense else "GPT"],
         "model_type": model_type if dense else "gptcore",
@@ -241,8 +242,7 @@ def _config_json(model: GPT, tokenizer: Tokenizer | None, dtype: torch.dtype) ->
         "resid_pdrop": config.dropout,
         "initializer_range": 0.02,
         "tie_word_embeddings": True,
-        "bos_token_id": eot,
-        "eos_token_id": eot,
+        **_ends(tokenizer),
         "dtype": str(dtype).removeprefix("torch."),
         "gptcore": {name: getattr(config, name) for name in OURS},
     }
@@ -267,9 +267,17 @@ def _add_head(tensors: dict[str, Tensor], described: dict[str, Any], model: Clas
 def _tokenizer_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any]:
     """Makes AutoTokenizer use tokenizer.json as it stands instead of a class of its own."""
     described = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": config.n_ctx}
-    if tokenizer.eot is not None:
-        described |= {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"}
-    return described
+    end = next(iter(tokenizer.ends), None)
+    named = {"bos_token": end if end == END_OF_TEXT else None, "eos_token": end}
+    return described | {office: token for office, token in named.items() if token}
+
+
+def _ends(tokenizer: Tokenizer | None) -> dict[str, Any]:
+    """What ends a text, as config.json says it; OpenAI's token begins one too."""
+    ends = {} if tokenizer is None else tokenizer.ends
+    ids = [*ends.values()]
+    one = ids[0] if len(ids) == 1 else ids or None
+    return {"bos_token_id": ends.get(END_OF_TEXT), "eos_token_id": one}
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
@@ -335,11 +343,7 @@ def _refuse(path: Path, described: dict[str, Any], model_type: str) -> None:
 
 
 def _read_tokenizer(folder: Path) -> Tokenizer | None:
-    """tokenizer.json if there is one, else the older pair of vocab.json and merges.txt."""
+    """The tokenizer of the folder, with all that its files say of it, or None."""
     from gptcore.tokenizer import Tokenizer
 
-    if (folder / "tokenizer.json").is_file():
-        return Tokenizer.load(folder / "tokenizer.json")
-    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        return Tokenizer.from_openai(folder / "vocab.json", folder / "merges.txt")
-    return None
+    return Tokenizer.load(folder) if has_tokenizer(folder) else None

@@ -12,6 +12,7 @@ from gptcore.checkpoint import shipped
 from gptcore.checkpoint.atomic import recover
 from gptcore.datasets.store import certificate_trouble
 from gptcore.extras import needing
+from gptcore.tokenizer.folder import FILES
 
 
 def find(source: str | Path) -> Path:
@@ -57,7 +58,7 @@ def _from_hub(name: str) -> Path:
         raise ImportError(
             f"{tried}; to ask the Hugging Face Hub for it: {error}", name=error.name
         ) from error
-    wanted = ["config.json", "tokenizer.json", "vocab.json", "merges.txt", "*.index.json"]
+    wanted = ["config.json", "generation_config.json", "*.index.json", *FILES]
     try:
         folder = Path(snapshot_download(name, allow_patterns=[*wanted, "model*.safetensors"]))
         if not list(folder.glob("model*.safetensors")):

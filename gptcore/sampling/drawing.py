@@ -54,7 +54,8 @@ def generate(
         top_p_rule: "textbook" keeps the token with which the sum reaches `top_p`; "openai" drops
             it, as GPT-2's released code does, but always keeps one token.
         seed: the same seed gives the same text; PyTorch's global random numbers stay untouched.
-        stop: name or id of the token that ends the text; None, or a tokenizer without it, never.
+        stop: name or id of the token that ends the text, None for none. The default is what the
+            tokenizer says ends a text: mostly "<|endoftext|>", elsewhere "</s>" or several.
         slide: go on beyond the context: when it is full, read its last half anew and continue.
 
     Raises:
@@ -86,7 +87,7 @@ def stream(
     ids = _encode(model, tokenizer, prompt)
     start = torch.tensor([ids], device=model.device)
     tokens = sample_ids(model, start, vocab_size=tokenizer.vocab_size, **sampling)
-    return _pieces(tokens, _stop_id(tokenizer, stop), _text_so_far(tokenizer, ids))
+    return _pieces(tokens, _stop_ids(tokenizer, stop), _text_so_far(tokenizer, ids))
 
 
 def sample_ids(
@@ -251,7 +252,7 @@ def _encode(model: GPT, tokenizer: Tokenizer, prompt: str) -> list[int]:
     if not ids:
         hint = "write at least one word"
         if tokenizer.eot is not None:
-            hint += ", or prompt='<|endoftext|>' to start a new document"
+            hint += f", or prompt={next(iter(tokenizer.ends))!r} to start a new document"
         raise ValueError(
             f"prompt={prompt!r} has no tokens, so there is nothing to continue: {hint}"
         )
@@ -272,17 +273,19 @@ def _unknown(tokenizer: Tokenizer) -> int | None:
         return None
 
 
-def _stop_id(tokenizer: Tokenizer, stop: str | int | None) -> int | None:
-    if stop is None or (stop == "<|endoftext|>" and tokenizer.eot is None):
-        return None
+def _stop_ids(tokenizer: Tokenizer, stop: str | int | None) -> set[int]:
+    if stop is None:
+        return set()
+    if stop == "<|endoftext|>":  # the default: whatever ends a text here
+        return set(tokenizer.ends.values())
     if isinstance(stop, str):
         if stop not in tokenizer.specials:
             known = ", ".join(tokenizer.specials) or "none"
             raise ValueError(f"stop={stop!r} must be one of the special tokens: {known}")
-        return tokenizer.specials[stop]
+        return {tokenizer.specials[stop]}
     if not 0 <= stop < tokenizer.vocab_size:
         raise ValueError(f"stop={stop} must be a token id in [0, {tokenizer.vocab_size})")
-    return stop
+    return {stop}
 
 
 def _text_so_far(tokenizer: Tokenizer, prompt: list[int]) -> Callable[[int | None], str]:
@@ -315,11 +318,11 @@ def _text_so_far(tokenizer: Tokenizer, prompt: list[int]) -> Callable[[int | Non
 
 
 def _pieces(
-    tokens: Iterator[Tensor], stop: int | None, complete: Callable[[int | None], str]
+    tokens: Iterator[Tensor], stop: set[int], complete: Callable[[int | None], str]
 ) -> Iterator[str]:
-    """Text pieces of a batch of one, up to `stop`."""
+    """Text pieces of a batch of one, up to a token in `stop`."""
     for token in tokens:
-        if (i := int(token)) == stop:
+        if (i := int(token)) in stop:
             break
         if piece := complete(i):
             yield piece

@@ -61,6 +61,10 @@ def pack(name: str, vocabulary: Vocabulary) -> tuple[dict[str, Any], Callable[[s
     kind, size, specials = vocabulary.kind, vocabulary.vocab_size, vocabulary.specials
     vocab = {token: i for i in range(size) if (token := vocabulary.token_str(i)) not in specials}
     base = base_tokens(vocab, vocabulary.merges, kind)
+    if vocabulary.added or not vocab.keys() >= set(base):
+        raise ValueError(
+            f"{name} has added tokens, or bytes without a token: no page can encode with it"
+        )
     product, parts, by_symbol = merge_tables(base, vocabulary.merges, vocab)
     numbers = np.fromiter(map(ord, "".join(product)), np.uint32, 2 * len(product))
     width, ids = 2 if len(by_symbol) <= 1 << 16 else 4, list(by_symbol.values())

@@ -3,8 +3,11 @@
 words        cuts a text into the pieces that BPE never joins
 bpe          learns merges, and applies them
 vocabulary   which string has which id
-tokenizer    all three as one immutable `Tokenizer`
+added        tokens that no merge makes, and how they are found in a text
+tokenizer    all of it as one immutable `Tokenizer`
+fast         the same ids from tiktoken
 files        the file formats of OpenAI and Hugging Face
+folder       what the other files of a tokenizer's folder say
 """
 
 from gptcore.tokenizer.tokenizer import Tokenizer

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gptcore.tokenizer.added import Added, added_of
 from gptcore.tokenizer.words import (
     BYTE_CHARS,
     END_OF_WORD,
@@ -39,8 +40,9 @@ def read_openai(encoder_json: str | Path, vocab_bpe: str | Path) -> Arguments:
     in `</w>` tell GPT-1's files from GPT-2's, and in the latter a token that no merge makes is a
     special one.
     """
-    vocab = _vocabulary(_parse(encoder_json), str(encoder_json))
-    lines = _read_text(vocab_bpe).removesuffix("\n").split("\n")
+    vocab = _vocabulary(parse(encoder_json), str(encoder_json))
+    # Windows ends lines with \r\n; blank lines may follow the last one
+    lines = _read_text(vocab_bpe).replace("\r\n", "\n").rstrip("\n").split("\n")
     first = 1 if lines[0].startswith("#version") else 0
     merges = []
     for number, line in enumerate(lines[first:], start=first + 1):
@@ -50,7 +52,7 @@ def read_openai(encoder_json: str | Path, vocab_bpe: str | Path) -> Arguments:
         merges.append(parts)
     if any(token.endswith(END_OF_WORD) for token in vocab):
         return {"vocab": vocab, "merges": merges, "kind": "word"}
-    ordinary = {*BYTE_CHARS, *(left + right for left, right in merges)}
+    ordinary = ordinary_tokens(vocab, merges, "byte")
     return {
         "vocab": {token: i for token, i in vocab.items() if token in ordinary},
         "merges": merges,
@@ -59,13 +61,23 @@ def read_openai(encoder_json: str | Path, vocab_bpe: str | Path) -> Arguments:
     }
 
 
+def ordinary_tokens(
+    vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], kind: str
+) -> set[str]:
+    """The tokens that a text can become: base symbols and what merges make."""
+    made = {left + right for left, right in merges}
+    if kind == "byte":
+        return made.union(BYTE_CHARS)
+    return made | {t for t in vocab if t == UNKNOWN or len(t.removesuffix(END_OF_WORD)) == 1}
+
+
 # ------------------------------------------------------------------ Hugging Face's one file
 
 
 def read_tokenizer_json(path: str | Path) -> Arguments:
     """Read a tokenizer.json, ours or a published one of GPT-1 or GPT-2."""
     path = json_path(path)
-    content = _parse(path)
+    content = parse(path)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise ValueError(f"{path}: must be an object with a 'model'")
     if content.get("version") != "1.0":
@@ -73,16 +85,22 @@ def read_tokenizer_json(path: str | Path) -> Arguments:
     model = content["model"]
     _refuse_other_models(model, path)
     vocab = _vocabulary(model.get("vocab"), f"{path}: model.vocab")
-    specials = _added_tokens(content.get("added_tokens") or [], vocab, path)
+    merges = _merges(model.get("merges"), path)
     kind, splitter = _kind_and_splitter(content, path)
+    entries = _added_tokens(content.get("added_tokens") or [], vocab, path)
     if kind == "word":
-        specials.pop(UNKNOWN, None)
+        entries.pop(UNKNOWN, None)
+    ordinary = ordinary_tokens(vocab, merges, kind)
+    specials = {token: i for token, (i, _) in entries.items() if token not in ordinary}
+    unknown = model.get("unk_token")
     return {
         "vocab": {token: i for token, i in vocab.items() if token not in specials},
-        "merges": _merges(model.get("merges"), path),
+        "merges": merges,
         "kind": kind,
         "specials": specials,
         "splitter": splitter,
+        "added": {token: manners for token, (_, manners) in entries.items()},
+        "unknown": unknown if kind == "byte" and unknown in vocab else None,
     }
 
 
@@ -93,28 +111,31 @@ def write_tokenizer_json(
     merges: Sequence[tuple[str, str]],
     specials: Mapping[str, int],
     splitter: str,
+    added: Mapping[str, Added],
+    unknown: str | None,
 ) -> None:
     """Write a tokenizer.json whole or not at all; an older one survives a failure."""
-    added = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-    word = splitter != "gpt2"
+    word, ids = splitter != "gpt2", {**vocab, **specials}
+    listed = sorted({*specials, *added}, key=ids.__getitem__)
     content = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [
-            {"id": i, "content": token, **added, "special": True} for token, i in specials.items()
+            {"id": ids[token], "content": token, **added.get(token, Added())._asdict()}
+            for token in listed
         ],
         **PIPELINES[splitter],
         "model": {
             "type": "BPE",
             "dropout": None,
-            "unk_token": UNKNOWN if word else None,
+            "unk_token": UNKNOWN if word else unknown,
             "continuing_subword_prefix": "",
             "end_of_word_suffix": END_OF_WORD if word else "",
             "fuse_unk": False,
             "byte_fallback": False,
             "ignore_merges": False,
-            "vocab": {**vocab, **specials},
+            "vocab": ids,
             "merges": [list(pair) for pair in merges],
         },
     }
@@ -204,6 +225,7 @@ def _kind_and_splitter(content: dict[str, Any], path: Path) -> tuple[str, str]:
     before = content.get("pre_tokenizer") or {}
     normalizer = content.get("normalizer") or {}
     word = content["model"].get("end_of_word_suffix") == END_OF_WORD
+    _refuse_other_ends(content, path)
     if before.get("type") == "ByteLevel" and not word:
         for name, ours in (("add_prefix_space", False), ("use_regex", True)):
             if before.get(name, ours) is not ours:
@@ -212,6 +234,11 @@ def _kind_and_splitter(content: dict[str, Any], path: Path) -> tuple[str, str]:
             raise ValueError(f"{path}: normalizer={normalizer.get('type')!r} must be null")
         return "byte", "gpt2"
     if before.get("type") == "BertPreTokenizer" and word:
+        published = PIPELINES["spacy"]["normalizer"]
+        for name, theirs in published.items():
+            if normalizer.get(name) != theirs:
+                found = normalizer.get(name)
+                raise ValueError(f"{path}: normalizer.{name}={found!r} must be {theirs!r}")
         return "word", "spacy"
     plain = PIPELINES["plain"]
     if word and (before, normalizer) == (plain["pre_tokenizer"], plain["normalizer"]):
@@ -222,11 +249,26 @@ def _kind_and_splitter(content: dict[str, Any], path: Path) -> tuple[str, str]:
     )
 
 
+def _refuse_other_ends(content: dict[str, Any], path: Path) -> None:
+    """Raise ValueError where tokens are put around every text, or another decoder is asked for."""
+    after, decoder = content.get("post_processor") or {}, content.get("decoder") or {}
+    for one in after.get("processors", [after]):
+        around = [e for e in one.get("single", []) if "Sequence" not in e]
+        if one.get("type") not in (None, "ByteLevel", "TemplateProcessing") or around:
+            raise ValueError(
+                f"{path}: post_processor={one.get('type')!r} puts tokens around every text, which "
+                "gptcore does not; set it to null and write them into the text"
+            )
+    if decoder.get("type") not in (None, "ByteLevel", "BPEDecoder"):
+        raise ValueError(f"{path}: decoder={decoder['type']!r} must be ByteLevel or BPEDecoder")
+
+
 def _refuse_other_models(model: dict[str, Any], path: Path) -> None:
     """Raise ValueError where the model part asks for something other than plain BPE."""
     if model.get("type", "BPE") != "BPE":
         raise ValueError(f"{path}: model.type={model['type']!r} must be 'BPE'")
-    for name in ("continuing_subword_prefix", "byte_fallback", "ignore_merges", "fuse_unk"):
+    fields = "dropout continuing_subword_prefix byte_fallback ignore_merges fuse_unk"
+    for name in fields.split():
         if model.get(name):
             raise ValueError(f"{path}: model.{name}={model[name]!r} must be empty or false")
     if model.get("end_of_word_suffix") not in (None, "", END_OF_WORD):
@@ -234,11 +276,11 @@ def _refuse_other_models(model: dict[str, Any], path: Path) -> None:
         raise ValueError(f"{path}: model.end_of_word_suffix={suffix!r} must be {END_OF_WORD!r}")
 
 
-def _added_tokens(added: Any, vocab: dict[str, int], path: Path) -> dict[str, int]:
-    """Special token -> id."""
+def _added_tokens(added: Any, vocab: dict[str, int], path: Path) -> dict[str, tuple[int, Added]]:
+    """Token -> id and manners."""
     if not isinstance(added, list):
         raise ValueError(f"{path}: added_tokens must be a list")
-    specials: dict[str, int] = {}
+    found: dict[str, tuple[int, Added]] = {}
     for entry in added:
         if not isinstance(entry, dict) or not isinstance(entry.get("content"), str):
             raise ValueError(f"{path}: added token {entry!r} must have a 'content'")
@@ -247,8 +289,8 @@ def _added_tokens(added: Any, vocab: dict[str, int], path: Path) -> dict[str, in
             raise ValueError(
                 f"{path}: added token {token!r} has id {i}, but {vocab[token]} in vocab"
             )
-        specials[token] = i
-    return specials
+        found[token] = (i, added_of(entry))
+    return found
 
 
 def _merges(merges: Any, path: Path) -> list[tuple[str, str]]:
@@ -269,7 +311,9 @@ def _vocabulary(vocab: Any, name: str) -> dict[str, int]:
     return vocab
 
 
-def _parse(path: str | Path) -> Any:
+def parse(path: str | Path) -> Any:
+    """The content of a JSON file; ValueError names the file, and a key that stands there twice."""
+
     def without_repeats(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(items)
         if len(found) < len(items):
@@ -291,4 +335,7 @@ def _read_text(path: str | Path) -> str:
             raw = gzip.decompress(raw)
         except (OSError, EOFError) as error:
             raise ValueError(f"{path}: not a valid gzip file: {error}") from None
-    return raw.decode("utf-8")
+    try:
+        return raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a text in UTF-8: {error}") from None

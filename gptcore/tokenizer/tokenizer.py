@@ -17,38 +17,37 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import regex
 
-from gptcore.tokenizer.files import read_openai, read_tokenizer_json, write_tokenizer_json
+from gptcore.tokenizer.added import Added, checked_added, finder, names_to_find
+from gptcore.tokenizer.fast import same_ids, tiktoken_encoder
+from gptcore.tokenizer.files import read_openai, write_tokenizer_json
+from gptcore.tokenizer.folder import read_folder, write_end
 from gptcore.tokenizer.vocabulary import (
+    END_OF_TEXT,
     SPLITTERS,
     Kind,
     Splitter,
     WordIds,
     base_tokens,
+    checked_ends,
     checked_splitter,
     checked_text,
     checked_texts,
     learn_vocabulary,
+    listed_ids,
     merge_tables,
     speller,
     token_bytes,
     tokens_by_id,
 )
-from gptcore.tokenizer.words import END_OF_WORD, GPT2_PATTERN, without_lone_surrogates
-
-END_OF_TEXT = "<|endoftext|>"
-
-MANY_SPACES = re.compile(r"\s{100000}")
-"""White space that is left to our own encoder: a million of them overflow tiktoken's stack."""
+from gptcore.tokenizer.words import END_OF_WORD, without_lone_surrogates
 
 
 class Tokenizer:
@@ -65,6 +64,11 @@ class Tokenizer:
         specials: tokens outside the text, such as "<|endoftext|>" -> id.
         splitter: how a "word" text is cut into words: "spacy" as GPT-1 did, with ftfy and spaCy
             where both are installed, or "plain", by a built-in pattern and everywhere the same.
+        added: token -> its manners, for those that are not simply special: read in every text,
+            only as whole words, with the white space beside them.
+        ends: the tokens that end a text, first the one that stands between documents; None takes
+            "<|endoftext|>" where it is special.
+        unknown: kind "byte": stands for bytes without a token; None leaves them out.
 
     Raises:
         ValueError: the ids of vocab and specials are not 0, 1, 2, ...; a merge uses a token that
@@ -84,12 +88,21 @@ class Tokenizer:
         kind: Kind = "byte",
         specials: Mapping[str, int] | None = None,
         splitter: Splitter | None = None,
+        added: Mapping[str, Added] | None = None,
+        ends: Iterable[str] | None = None,
+        unknown: str | None = None,
     ) -> None:
         splitter = checked_splitter(kind, splitter)
-        vocab, specials = dict(vocab), dict(specials or {})
+        vocab, specials, added = dict(vocab), dict(specials or {}), dict(added or {})
         merges = tuple((left, right) for left, right in merges)
         tokens = tokens_by_id(vocab, specials)
         base = base_tokens(vocab, merges, kind)
+        product, parts, by_symbol = merge_tables(base, merges, vocab)
+        missing = [token for token in base if token not in vocab]
+        unknown = unknown if missing else None
+        if unknown is not None:
+            by_symbol[chr(len(base) + len(merges))] = {**vocab, **specials}[unknown]
+        spell = speller(kind, base, missing, unknown and chr(len(base) + len(merges)))
         self.__dict__.update(
             kind=kind,
             splitter=splitter,
@@ -97,10 +110,14 @@ class Tokenizer:
             vocab_size=len(tokens),
             _vocab=vocab,
             _specials=specials,
+            _added=checked_added(added, vocab, specials, kind),
+            _ends=checked_ends(ends, vocab, specials),
+            _unknown=unknown,
             _tokens=tokens,
             _split=SPLITTERS[kind][splitter],
-            _words=WordIds(speller(kind, base), *merge_tables(base, merges, vocab)),
+            _words=WordIds(spell, product, parts, by_symbol),
             _bytes=token_bytes(tokens, specials) if kind == "byte" else {},
+            _finders={},
         )
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
@@ -135,8 +152,7 @@ class Tokenizer:
             vocab_size: number of tokens, specials included.
             kind: "byte" or "word".
             specials: tokens that get the last ids.
-            splitter: as for `Tokenizer`; by default "spacy" if ftfy and spaCy are installed,
-                else "plain". The tokenizer remembers which.
+            splitter: as for `Tokenizer`; by default "spacy" if it is installed, else "plain".
             progress: show progress bars (needs tqdm).
 
         Raises:
@@ -169,15 +185,16 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> Tokenizer:
-        """Read a Hugging Face tokenizer.json: one that `save` wrote, or GPT-1's or GPT-2's.
+        """Read a tokenizer in Hugging Face's layout: one that `save` wrote, GPT-1's or GPT-2's.
 
         Args:
-            path: the file, or a folder with a tokenizer.json.
+            path: a folder with tokenizer.json, or vocab.json and merges.txt; what its other files
+                say of tokens counts too (`gptcore.tokenizer.folder`). Or one file.
 
         Raises:
-            ValueError: the file is damaged, or says something we would encode differently.
+            ValueError: a file is damaged, or says something we would encode differently.
         """
-        return cls._of_file(read_tokenizer_json(path), str(path))
+        return cls._of_file(read_folder(path), str(path))
 
     @classmethod
     def _of_file(cls, arguments: dict[str, Any], name: str) -> Tokenizer:
@@ -202,13 +219,16 @@ class Tokenizer:
             merges=self.merges,
             specials=self._specials,
             splitter=self.splitter,
+            added=self._added,
+            unknown=self._unknown,
         )
+        if self._ends != checked_ends(None, self._vocab, self._specials):
+            write_end(path, next(iter(self._ends), None))
 
     def with_specials(self, names: Iterable[str]) -> Tokenizer:
         """A tokenizer with more special tokens; new names get the next ids, known ones keep theirs.
 
-        Args:
-            names: such as "_start_". In a text they stay ordinary text unless they are allowed.
+        In a text they stay ordinary text unless they are allowed.
 
         Raises:
             ValueError: a name is a token of the vocabulary already.
@@ -220,25 +240,29 @@ class Tokenizer:
             specials.setdefault(name, len(self._vocab) + len(specials))
         if specials == self._specials:
             return self
-        return Tokenizer(
-            self._vocab,
-            self.merges,
-            kind=self.kind,
-            specials=specials,
-            splitter=self.splitter,
-        )
+        return Tokenizer(self._vocab, self.merges, **self._options() | {"specials": specials})
 
     # -------------------------------------------------------------- what it holds
 
     @property
     def specials(self) -> dict[str, int]:
-        """Special token -> id (a copy)."""
+        """Token that no merge makes -> id (a copy)."""
         return dict(self._specials)
 
     @property
+    def added(self) -> dict[str, Added]:
+        """Token -> its manners, for those that are not simply special (a copy)."""
+        return dict(self._added)
+
+    @property
+    def ends(self) -> dict[str, int]:
+        """The tokens that end a text -> id (a copy)."""
+        return {token: self.id_of(token) for token in self._ends}
+
+    @property
     def eot(self) -> int | None:
-        """The id of "<|endoftext|>", or None."""
-        return self._specials.get(END_OF_TEXT)
+        """The id of the token that stands between documents, such as "<|endoftext|>", or None."""
+        return next(iter(self.ends.values()), None)
 
     @property
     def fingerprint(self) -> str:
@@ -246,7 +270,16 @@ class Tokenizer:
         return hashlib.sha256(json.dumps(self._content()).encode()).hexdigest()
 
     def _content(self) -> tuple[Any, ...]:
-        return self.kind, self.splitter, self._tokens, self.merges
+        usual = {}, checked_ends(None, self._vocab, self._specials), None
+        more = self._added, self._ends, self._unknown
+        told = [] if more == usual else [sorted(self._added.items()), *more[1:]]
+        return self.kind, self.splitter, self._tokens, self.merges, *told
+
+    def _options(self) -> dict[str, Any]:
+        """What makes the same tokenizer, beside vocabulary and merges."""
+        names = ("specials", "added", "ends", "unknown")
+        options = {name: self.__dict__["_" + name] for name in names}
+        return {"kind": self.kind, "splitter": self.splitter, **options}
 
     def token_str(self, token_id: int) -> str:
         """The token as vocabulary files print it: "Ġthe" for " the"."""
@@ -277,8 +310,7 @@ class Tokenizer:
         return hash((self.kind, self.vocab_size, self.merges))
 
     def __reduce__(self) -> tuple[Any, ...]:  # pickle and deepcopy make it anew
-        options = {"kind": self.kind, "specials": self._specials, "splitter": self.splitter}
-        return partial(Tokenizer, **options), (self._vocab, self.merges)
+        return partial(Tokenizer, **self._options()), (self._vocab, self.merges)
 
     # -------------------------------------------------------------- text to ids
 
@@ -286,21 +318,14 @@ class Tokenizer:
         """Turn text into ids.
 
         Text that reads like a special token is ordinary text unless it is allowed: what a user
-        types cannot end a document. Half of a surrogate pair becomes "�", as in tiktoken.
+        types cannot end a document. Added tokens that are not special are always read. Half of a
+        surrogate pair becomes "�", as in tiktoken.
 
         Args:
             text: any string.
             allow_special: True, or the special tokens to recognize in the text.
         """
-        checked_text(text)
-        allowed = self._allowed(allow_special)
-        if not allowed:
-            return self._encode_ordinary(text)
-        longest_first = sorted(map(regex.escape, allowed), key=len, reverse=True)
-        ids: list[int] = []
-        for i, piece in enumerate(regex.split(f"({'|'.join(longest_first)})", text)):
-            ids += [self._specials[piece]] if i % 2 else self._encode_ordinary(piece)
-        return ids
+        return self._encode(checked_text(text), allow_special, self._ordinary)
 
     def encode_batch(
         self, texts: Iterable[str], *, allow_special: bool | set[str] = False
@@ -312,46 +337,37 @@ class Tokenizer:
         """Encode many ordinary texts with the fastest engine there is, one array per text.
 
         For kind "byte" that is tiktoken, made from our own merges, where it is installed. The ids
-        are those of `encode`, as uint16 if the vocabulary allows it, else uint32. (Only letters
-        so new that tiktoken's Unicode tables lack them may come out as other bytes' merges.)
+        are those of `encode`, as uint16 or uint32. (Only letters so new that tiktoken's Unicode
+        tables lack them may come out as other bytes' merges.)
         """
-        encode = self._tiktoken() or self.encode
+        ordinary = self._tiktoken() or self._ordinary
         dtype = np.uint16 if self.vocab_size <= 1 << 16 else np.uint32
-        return (np.array(encode(text), dtype=dtype) for text in checked_texts(texts))
+        found = (self._encode(text, False, ordinary) for text in checked_texts(texts))
+        return (np.array(ids, dtype=dtype) for ids in found)
 
-    def _encode_ordinary(self, text: str) -> list[int]:
+    def _encode(
+        self, text: str, allow_special: bool | set[str], ordinary: Callable[[str], list[int]]
+    ) -> list[int]:
+        """Ids of a text: of the tokens found in it, and of what lies between by `ordinary`."""
+        names = names_to_find(allow_special, self._specials, self._added)
+        if not names:
+            return ordinary(text)
+        if names not in self._finders:
+            self._finders[names] = finder(names, self._added)
+        ids = ([self.id_of(t)] if t else ordinary(s) for s, t in self._finders[names](text))
+        return list(chain.from_iterable(ids))
+
+    def _ordinary(self, text: str) -> list[int]:
         words = self._split(without_lone_surrogates(text))
         return list(chain.from_iterable(map(self._words.__getitem__, words)))
 
-    def _allowed(self, allow_special: bool | set[str]) -> set[str]:
-        if isinstance(allow_special, bool):
-            return set(self._specials) if allow_special else set()
-        if isinstance(allow_special, str):
-            raise TypeError(f"allow_special={allow_special!r} must be a bool or a set of str")
-        unknown = set(allow_special) - set(self._specials)
-        if unknown:
-            raise ValueError(
-                f"allow_special has {sorted(unknown)}, which must be among {list(self._specials)}"
-            )
-        return set(allow_special)
-
     def _tiktoken(self) -> Callable[[str], list[int]] | None:
-        """tiktoken's encoder for our merges; None if it is missing or cannot say them.
+        """tiktoken's encoder for our merges; None if it is missing or would give other ids."""
+        return tiktoken_encoder(self._vocab, self._bytes, self._ordinary) if self._alike else None
 
-        tiktoken takes a token's id as its rank, so the merges' ids must rise.
-        """
-        ids = [self._vocab[left + right] for left, right in self.merges]
-        if self.kind != "byte" or ids != sorted(ids):
-            return None
-        try:
-            import tiktoken
-        except ImportError:
-            return None
-        ranks = {self._bytes[i]: i for i in self._vocab.values()}
-        encode = tiktoken.Encoding(
-            "gptcore", pat_str=GPT2_PATTERN, mergeable_ranks=ranks, special_tokens=self._specials
-        ).encode_ordinary
-        return lambda text: self.encode(text) if MANY_SPACES.search(text) else encode(text)
+    @cached_property
+    def _alike(self) -> bool:
+        return self.kind == "byte" and same_ids(self._vocab, self.merges, self._words)
 
     # -------------------------------------------------------------- ids to text
 
@@ -363,7 +379,7 @@ class Tokenizer:
         """
         if self.kind == "byte":
             return self.decode_bytes(ids).decode("utf-8", errors="replace")
-        tokens = (self._tokens[self._known(i)] for i in _as_list(ids))
+        tokens = (self._tokens[self._known(i)] for i in listed_ids(ids))
         return "".join(tokens).replace(END_OF_WORD, " ").strip(" ")
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
@@ -375,20 +391,10 @@ class Tokenizer:
         """
         if self.kind != "byte":
             raise ValueError(f"kind={self.kind!r} has no bytes, decode_bytes needs kind='byte'")
-        ids = _as_list(ids)
+        ids = listed_ids(ids)
         try:
             return b"".join(map(self._bytes.__getitem__, ids))
         except (KeyError, TypeError):
             for i in ids:
                 self._known(i)
             raise
-
-
-def _as_list(ids: Iterable[int]) -> list[int]:
-    """Ids of a list, an array or a tensor as Python ints."""
-    if isinstance(ids, (str, bytes)):
-        raise TypeError(f"ids must be an iterable of int, got {type(ids).__name__}")
-    listed = ids.tolist() if hasattr(ids, "tolist") else ids
-    if not isinstance(listed, Iterable):
-        raise TypeError(f"ids must be an iterable of int, got {ids!r}")
-    return list(listed)

@@ -5,6 +5,7 @@ Source: GPT-1 §4.1; GPT-2 §2.2; Sennrich, Haddow and Birch 2016 §3.2.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -37,6 +38,8 @@ SPLITTERS: dict[Kind, dict[Splitter, Callable[[str], Iterable[str]]]] = {
 """The ways to cut text into words that each kind has; the first is the default."""
 
 CHAR_TO_BYTE = {ord(char): byte for char, byte in zip(BYTE_CHARS, BYTE_ORDER, strict=True)}
+
+END_OF_TEXT = "<|endoftext|>"
 
 REMEMBERED_WORDS = 1 << 17
 """How many different words `WordIds` holds before it forgets them all and starts again."""
@@ -144,6 +147,16 @@ def checked_text(text: str) -> str:
     return text
 
 
+def listed_ids(ids: Iterable[int]) -> list[int]:
+    """Ids of a list, an array or a tensor as Python ints."""
+    if isinstance(ids, (str, bytes)):
+        raise TypeError(f"ids must be an iterable of int, got {type(ids).__name__}")
+    listed = ids.tolist() if hasattr(ids, "tolist") else ids
+    if not isinstance(listed, Iterable):
+        raise TypeError(f"ids must be an iterable of int, got {ids!r}")
+    return list(listed)
+
+
 def _with_bar(items: Iterable[Any], progress: bool, name: str, total: int | None) -> Iterable[Any]:
     if not progress:
         return items
@@ -173,12 +186,26 @@ def tokens_by_id(vocab: Mapping[str, int], specials: Mapping[str, int]) -> list[
     return tokens
 
 
+def checked_ends(
+    ends: Iterable[str] | None, vocab: Mapping[str, int], specials: Mapping[str, int]
+) -> tuple[str, ...]:
+    """The tokens that end a text; without a word on it, "<|endoftext|>" where it is special."""
+    if ends is None:
+        return (END_OF_TEXT,) if END_OF_TEXT in specials else ()
+    if isinstance(ends, str):
+        raise TypeError(f"ends={ends!r} must be several strings, not one")
+    for token in (ends := tuple(ends)):
+        if token not in vocab and token not in specials:
+            raise ValueError(f"ends has {token!r}, which must be a token of vocab or specials")
+    return ends
+
+
 def base_tokens(vocab: Mapping[str, int], merges: Sequence[Merge], kind: Kind) -> list[str]:
-    """The tokens that merges start from: 256 bytes, or `<unk>` and the characters of the file."""
+    """The tokens that merges start from: 256 bytes, or `<unk>` and the characters of the file.
+
+    A vocabulary that was learned without the full alphabet lacks some of the bytes.
+    """
     if kind == "byte":
-        missing = [char for char in BYTE_CHARS if char not in vocab]
-        if missing:
-            raise ValueError(f"vocab must hold all 256 bytes, {len(missing)} miss: {missing[:3]}")
         return list(BYTE_CHARS)
     if UNKNOWN not in vocab:
         raise ValueError(f"vocab of kind 'word' must hold {UNKNOWN!r}")
@@ -195,7 +222,7 @@ def merge_tables(
     Returns:
         Pair -> the character it becomes; the same the other way round; character -> id.
     """
-    symbols = {token: chr(i) for i, token in enumerate(base)}
+    symbols = {token: chr(i) for i, token in enumerate(base) if token in vocab}
     product: dict[str, str] = {}
     for rank, (left, right) in enumerate(merges):
         for part in (left, right):
@@ -209,7 +236,7 @@ def merge_tables(
             raise ValueError(f"merge {rank} ({left!r}, {right!r}) must make a new token")
         if token not in vocab:
             raise ValueError(f"merge {rank} makes {token!r}, which must have an id in vocab")
-        symbols[token] = product[symbols[left] + symbols[right]] = chr(len(symbols))
+        symbols[token] = product[symbols[left] + symbols[right]] = chr(len(base) + rank)
     for token in vocab:
         if token not in symbols:
             raise ValueError(f"token {token!r} must be a base symbol or made by a merge")
@@ -225,13 +252,39 @@ def token_bytes(tokens: Sequence[str], specials: Mapping[str, int]) -> dict[int,
     }
 
 
-def speller(kind: Kind, base: Sequence[str]) -> Callable[[str], str]:
-    """The function that writes a word as base symbols."""
-    if kind == "byte":
-        return byte_symbols
+def speller(
+    kind: Kind, base: Sequence[str], missing: Sequence[str] = (), instead: str | None = None
+) -> Callable[[str], str]:
+    """The function that writes a word as base symbols.
+
+    Args:
+        kind, base: as above.
+        missing: base tokens of kind "byte" that have no id.
+        instead: the symbol that stands for each of them; None leaves them out and warns once.
+    """
     symbols = {token: chr(i) for i, token in enumerate(base)}
-    unknown = symbols[UNKNOWN]
-    return lambda word: "".join([symbols.get(char, unknown) for char in word_characters(word)])
+    if kind == "word":
+        unknown = symbols[UNKNOWN]
+        return lambda word: "".join([symbols.get(char, unknown) for char in word_characters(word)])
+    if not missing:
+        return byte_symbols
+    replaced = {ord(symbols[token]): instead for token in missing}
+    told = instead is not None
+
+    def spell(word: str) -> str:
+        nonlocal told
+        spelled = byte_symbols(word)
+        written = spelled.translate(replaced)
+        if not told and len(written) < len(spelled):
+            told = True
+            warnings.warn(
+                f"{word!r} has bytes that the vocabulary has no token for: these, and all such to "
+                "come, are left out, as Hugging Face does",
+                stacklevel=2,
+            )
+        return written
+
+    return spell
 
 
 class WordIds(dict[str, tuple[int, ...]]):

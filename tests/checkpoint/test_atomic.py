@@ -85,7 +85,7 @@ def test_a_kill_before_any_system_call_leaves_one_whole_checkpoint(tmp_path, mon
 def test_an_error_while_saving_leaves_the_previous_checkpoint_and_no_litter(tmp_path, monkeypatch):
     save_step(tmp_path, 1)
     before = sorted(p.name for p in tmp_path.iterdir())
-    broken = types.SimpleNamespace(vocab_size=300, eot=None)
+    broken = types.SimpleNamespace(vocab_size=300, ends={})
     broken.save = lambda path: (_ for _ in ()).throw(OSError("disk full"))
     with pytest.raises(OSError, match="disk full"):
         checkpoint.save(tmp_path, make(seed=2), broken, training={"step": 2})

@@ -249,3 +249,32 @@ def test_the_older_pair_of_tokenizer_files_is_read_too(tmp_path, tokenizer):
     assert loaded.eot == tokenizer.eot
     (folder / "merges.txt").unlink()
     assert checkpoint.load(folder)[1] is None
+
+
+@pytest.mark.parametrize("field", [1, [1, 0], "special"])
+def test_a_model_of_another_end_of_text_stops_there_and_comes_back(tmp_path, field):
+    """Told by config.json, by a list in it, or by the tokenizer; saved again, it is still told."""
+    from gptcore import generate
+    from gptcore.tokenizer import Tokenizer
+
+    own = Tokenizer.train(TEXT, 280, specials=("<s>", "</s>"))
+    model = make(vocab_size=280, n_ctx=300)
+    with torch.no_grad():
+        model.wte.weight.mul_(0.01)  # all tokens about equally likely
+    checkpoint.save(tmp_path, model, own)
+    if field != "special":
+        ids = [own.specials[t] for t in ("<s>", "</s>")]
+        wanted = [ids[i] for i in field] if isinstance(field, list) else ids[field]
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"eos_token_id": wanted}))
+    else:
+        (tmp_path / "special_tokens_map.json").write_text(json.dumps({"eos_token": "</s>"}))
+    loaded, tokenizer = checkpoint.load(tmp_path)
+    assert tokenizer.eot == own.specials["</s>"]
+    text = [generate(loaded, tokenizer, "a cat", max_new_tokens=280, seed=s) for s in range(4)]
+    assert not any("</s>" in t for t in text) and any(len(tokenizer.encode(t)) < 270 for t in text)
+    checkpoint.save(tmp_path / "again", loaded, tokenizer)
+    assert checkpoint.load(tmp_path / "again")[1] == tokenizer
+    transformers = pytest.importorskip("transformers")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "again")
+    assert theirs.eos_token == "</s>"
