@@ -18,7 +18,8 @@ TOOLS = sorted([*(ROOT / "book").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
 # Lower layers know nothing of higher ones. A name stands for a module or a whole folder.
 # The reading order and what serves it stand at the bottom; every folder above is a layer's room.
 LAYERS = (
-    "extras config attention gradients sparse model optim decode lstm sizes tokenizer".split(),
+    "extras config attention gradients sparse model optim decode lstm sizes tokenizer".split()
+    + ["encodings"],
     "tales datasets labelled".split(),
     ["text"],
     ["sampling"],
@@ -33,6 +34,7 @@ STAGES = {f"gptcore.train.{name}" for name in ("pretrain", "finetune", "sft", "r
 # `import gptcore` needs torch, numpy, regex and safetensors; these are imported where used.
 HEAVY = {"transformers", "tokenizers", "tiktoken", "huggingface_hub", "tyro", "tqdm", "plotly"}
 HEAVY |= {"ftfy", "spacy", "pooch", "anywidget", "IPython", "matplotlib", "pandas", "scipy"}
+HEAVY |= {"charset_normalizer", "pyarrow", "openpyxl"}
 BANNED_NAMES = {"utils", "util", "common", "helpers", "misc", "stuff", "constants"}
 MACHINE_PATH = re.compile(r"[\"'(= ]/(?:home|root|Users|work|mnt|opt|srv)/\w")
 CDN = re.compile(r"https?://(?:[\w.-]*cdn[\w.-]*|unpkg\.com|fonts\.g\w+\.com)")

@@ -17,6 +17,8 @@ Source: GPT-1 §3.2, equations 3 to 5, and §3.3; its released code (`model` in 
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -27,7 +29,7 @@ from torch.nn import functional as F
 
 from gptcore.gradients import tied_cross_entropy
 from gptcore.model import GPT
-from gptcore.text.inputs import Example, Form, collate, encode, with_marks
+from gptcore.text.inputs import Example, Form, collate, cut_told, encode, with_marks
 from gptcore.tokenizer import Tokenizer
 
 Place = Literal["extract", "start", "mean"]
@@ -51,6 +53,8 @@ class HeadConfig:
     """Number of classes; 1 for a score; number of options for choice."""
     labels: tuple[str, ...] = ()
     """Names of the classes, in the order of their ids."""
+    integers: bool = False
+    """Whether these names are whole numbers, so that `classify` gives them back as such."""
     part: int | None = None
     """Longest part of a row in tokens, see `inputs.entailment`; None: n_ctx // 2 - 2."""
     aux: float = 0.5
@@ -75,6 +79,10 @@ class HeadConfig:
             raise ValueError(
                 f"labels has {len(self.labels)} names; n_out={self.n_out} needs as many"
             )
+        if self.integers:
+            wrong = [name for name in self.labels if not re.fullmatch("-?[0-9]+", str(name))]
+            if wrong:
+                raise ValueError(f"integers={self.integers}: labels={wrong[0]!r} must be a number")
         if not self.aux >= 0:
             raise ValueError(f"aux={self.aux} must be at least 0")
         if not 0 <= self.dropout < 1:
@@ -250,21 +258,27 @@ def classify(
         rows: dicts with `text`, and `text_b` or `choices` as the task has them.
 
     Returns:
-        For each row the name of the class (its number where classes have no names), the index of
-        the choice, or the score.
+        For each row the class as it was given to learn from, a word or a whole number (its id
+        where classes have no names), the index of the choice, or the score.
 
     Raises:
         KeyError, ValueError: as in `inputs.encode`.
+
+    Warns:
+        UserWarning: texts are longer than the network can read.
     """
     head, n_ctx = classifier.head, classifier.config.n_ctx
     tokenizer, marks = with_marks(tokenizer)
     unlabelled = [{**row, "label": 0} for row in rows]
     examples = encode(unlabelled, head.form, tokenizer, marks, n_ctx, head.part, head.n_out)
+    if told := cut_told({"": examples}, n_ctx):
+        warnings.warn(told, stacklevel=2)
     answers = classifier.predict(examples)
     if head.n_out == 1:
         return answers[:, 0].tolist()
     best = answers.argmax(1).tolist()
-    return [head.labels[i] for i in best] if head.labels else best
+    names = [int(name) for name in head.labels] if head.integers else head.labels
+    return [names[i] for i in best] if names else best
 
 
 def body(

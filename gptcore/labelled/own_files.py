@@ -1,4 +1,4 @@
-"""A user's own labelled texts: one file, CSV or JSON lines, with a clear report of bad rows.
+"""A user's own labelled texts: a table in a file or in memory, with a clear report of bad rows.
 
     text,label                  text,text_b,label              text,choice_0,choice_1,label
     "Good, but long.",mixed     A cat sat.,A cat stood.,0      He ran,home.,blue.,0
@@ -9,95 +9,123 @@ Source: ours; the four forms are those of GPT-1, Figure 1.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
-from gptcore.labelled.reading import Cells, Report, read_rows, show
+from gptcore.labelled.classes import FEWEST, Read, number, number_classes, tell_conflicts
+from gptcore.labelled.columns import OPTION, Columns
+from gptcore.labelled.reading import Cells, Placed, read_rows
+from gptcore.labelled.report import Report, show
 from gptcore.labelled.shape import SHARES, Form, Labelled, Row, parted, shuffled, texts
 
-FEWEST = 10
-"""Fewer usable rows than this are no data set."""
-PARTS_BY_NAME = {"train": "train", "test": "test"}
+PARTS_BY_NAME = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 PARTS_BY_NAME |= dict.fromkeys(("valid", "val", "validation", "dev"), "valid")
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_OPTION = re.compile(r"choice_([0-9]+)")
 
 
-class _Read(NamedTuple):
-    """A row with where it stands and which part it is meant for ("" if nothing is said)."""
-
-    line: int
-    part: str
-    row: Row
-
-
-def own(path: str | Path, form: str | None = None, seed: int = 0) -> Labelled:
-    """Labelled texts from a file of one's own.
+def own(
+    data: Any,
+    form: str | None = None,
+    seed: int = 0,
+    *,
+    columns: Mapping[str, str] | None = None,
+    valid: Any = None,
+    test: Any = None,
+) -> Labelled:
+    """Labelled texts from a table of one's own.
 
     CSV has a header with the columns text and label, text_b for pairs, choice_0, choice_1 ... for
-    choices; JSON lines have the same keys, or `choices` as a list. Delimiters may be commas,
-    semicolons or tabs. Labels of classes are words or numbers, scores are numbers, and the label
-    of a choice is the number of the right one, counted from 0.
+    choices; delimiters may be commas, semicolons, tabs or bars. JSON lines, a JSON array, Parquet
+    and Excel have the same, or `choices` as a list; any of these may be packed. Labels of classes
+    are words or numbers, scores are numbers, and the label of a choice is the number of the right
+    one, counted from 0. Texts stay as they are.
 
-    A column split with train, valid or test decides the parts; without it, the rows are split
-    80 : 10 : 10, every class alike. Rows that cannot be used are left out and reported: empty
-    texts, missing or NaN labels, labels that are no number where one is needed, a wrong number of
-    fields, lines that are no JSON, classes of valid or test that never occur in train, training
-    rows that stand in another part too.
+    A column split with train, valid or test decides the parts, or files of their own do; without
+    either, the rows are split 80 : 10 : 10, every class alike. Rows that cannot be used are left
+    out and reported: empty texts, missing or NaN labels, labels that are no number where one is
+    needed, a wrong number of fields, classes that train lacks, training rows that stand in another
+    part too. The report also has what is odd: columns that nothing reads, one text with two labels.
 
     Args:
-        path: the file.
+        data: the path of a file, a DataFrame, or dicts.
         form: None finds it out: choices mean choice; text_b means similarity where the labels are
             numbers and not all of them whole, else entailment; a text alone means classification.
         seed: decides the split and the order of the training rows.
+        columns: our names -> those of the table, such as {"text": "review", "label": "stars"}.
+        valid, test: tables for these parts; a tenth of `data` takes the place of a missing `valid`.
 
     Raises:
-        ValueError: the file is no such table, fewer than 10 rows can be used, or they have one
-            class only; the message holds the report.
+        ValueError: fewer than 10 rows can be used, or they have one class only (the message holds
+            the report); or as in `read_rows`.
+        TypeError, ImportError: as in `read_rows`.
     """
-    path = Path(path)
     if form is not None and form not in get_args(Form):
         raise ValueError(f"form={form!r} must be one of {', '.join(get_args(Form))}")
+    named, reports, read = Columns(columns), [], []
+    apart = valid is not None or test is not None
+    for part, table in (("train", data), ("valid", valid), ("test", test)):
+        if part == "train" or table is not None:
+            report, rows = _opened(table, part, named)
+            reports.append(report)
+            form = _form(rows, form, report)
+            read += _usable(rows, form, report, part if apart else "")
+    try:
+        return _put_together(read, form, seed, reports)
+    except ValueError as error:
+        raise ValueError(f"{error}\n{_said(reports, read)}".rstrip()) from None
+
+
+def _opened(table: Any, part: str, columns: Columns) -> tuple[Report, Placed]:
+    """A table's rows and its report, so far."""
+    if not isinstance(table, str | Path):
+        report = Report("the table" if part == "train" else f"the table for {part}")
+        return report, read_rows(table, report, columns)
+    path = Path(table).expanduser()
     if not path.is_file():
         raise ValueError(f"path={str(path)!r} is no file")
     report = Report(path.name)
-    rows = read_rows(path, report)
-    known = _form(rows, form, report)
-    read = _usable(rows, known, report)
-    labels: tuple[str, ...] = ()
-    if known in ("classification", "entailment"):
-        read, labels = _number_classes(read, report)
-    elif known == "choice":
-        read = _same_number_of_choices(read, report)
-    parts = _parts(read, seed, report)
-    n_used = sum(map(len, parts))
-    said = report.text(n_used)
+    return report, read_rows(path, report, columns)
+
+
+def _said(reports: Sequence[Report], read: Sequence[Read]) -> str:
+    """All reports in lines."""
+    used = Counter(id(one.report) for one in read)
+    return "\n".join(filter(None, (report.text(used[id(report)]) for report in reports)))
+
+
+def _put_together(read: list[Read], form: Form, seed: int, reports: Sequence[Report]) -> Labelled:
+    labels, integers, name = (), False, reports[0].name
+    if form in ("classification", "entailment"):
+        read, labels, integers = number_classes(read)
+    elif form == "choice":
+        read = _same_number_of_choices(read)
+    tell_conflicts(read, labels)
+    parts, read = _parts(read, seed, reports[0])
+    n_used = len(read)
     if n_used < FEWEST or not parts[0] or not parts[1]:
         raise ValueError(
-            f"{path.name} has {n_used} rows that can be used, {len(parts[0])} in train and "
-            f"{len(parts[1])} in valid; it needs {FEWEST}, and some in both\n{said}".rstrip()
+            f"{name} has {n_used} rows that can be used, {len(parts[0])} in train and "
+            f"{len(parts[1])} in valid; it needs {FEWEST}, and some in both"
         )
-    return Labelled(path.name, known, labels, *map(tuple, parts), said)
+    said = _said(reports, read)
+    return Labelled(name, form, labels, *map(tuple, parts), said, integers)
 
 
 # ------------------------------------------------------------------ form
 
 
-def _form(rows: list[tuple[int, Cells]], form: str | None, report: Report) -> Form:
+def _form(rows: Placed, form: str | None, report: Report) -> Form:
     """The form asked for, if the columns allow it, or the one that they suggest."""
     names = list(dict.fromkeys(name for _, cells in rows for name in cells))
-    options = sorted(int(fit[1]) for name in names if (fit := _OPTION.fullmatch(name)))
+    options = sorted(int(fit[1]) for name in names if (fit := OPTION.fullmatch(name)))
     if options and options != list(range(len(options))):
         raise ValueError(
             f"{report.name} has choice_{', choice_'.join(map(str, options))}; they must count "
             "from choice_0, without gaps"
         )
     choices, pairs = bool(options) or "choices" in names, "text_b" in names
-    numbers = [_number(cells.get("label")) for _, cells in rows]
-    scores = [n for n in numbers if n is not None]
+    scores = [n for _, cells in rows if (n := number(cells.get("label"))) is not None]
     broken = any(n != int(n) for n in scores if math.isfinite(n))
     scored = broken and 2 * len(scores) > len(rows)
     found: Form = "classification"
@@ -122,18 +150,24 @@ def _form(rows: list[tuple[int, Cells]], form: str | None, report: Report) -> Fo
 # ------------------------------------------------------------------ rows
 
 
-def _usable(rows: list[tuple[int, Cells]], form: Form, report: Report) -> list[_Read]:
-    """The rows without fault; labels of classes are still words."""
+def _usable(rows: Placed, form: Form, report: Report, meant: str) -> list[Read]:
+    """The rows without fault; labels of classes are still as they were given."""
     read = []
-    for line, cells in rows:
+    for place, cells in rows:
         row, fault = _row(cells, form)
-        part = str(cells.get("split") or "").strip().lower()
-        if not fault and "split" in cells and part not in PARTS_BY_NAME:
+        said = str(cells.get("split") or "").strip().lower()
+        part = PARTS_BY_NAME.get(said, "")
+        if not fault and "split" in cells and not part:
             fault = f"split={show(cells['split'])}", "must be train, valid or test"
+        if meant and part not in ("", meant):
+            raise ValueError(
+                f"{report.name} is given for {meant}, but {report.unit} {place} has split={said}: "
+                "name the parts either in a column or as files of their own"
+            )
         if fault:
-            report.leave_out(line, *fault)
+            report.leave_out(place, *fault)
         else:
-            read.append(_Read(line, PARTS_BY_NAME.get(part, ""), row))
+            read.append(Read(report, place, meant or part, row))
     return read
 
 
@@ -143,7 +177,7 @@ def _row(cells: Cells, form: Form) -> tuple[Row, tuple[str, str] | None]:
     if form in ("entailment", "similarity"):
         row["text_b"] = cells.get("text_b")
     if form == "choice":
-        options = sorted((name for name in cells if _OPTION.fullmatch(name)), key=_place)
+        options = sorted((name for name in cells if OPTION.fullmatch(name)), key=_place)
         row["choices"] = cells.get("choices", [cells[name] for name in options])
         if not isinstance(row["choices"], list) or len(row["choices"]) < 2:
             return row, (f"choices={show(row['choices'])}", "must be a list of at least 2 texts")
@@ -163,93 +197,57 @@ def _place(name: str) -> int:
 
 
 def _label(value: Any, form: Form, row: Row) -> tuple[Any, str]:
-    """A score, an index, or a class in words, and the rule that it breaks or ""."""
-    number = _number(value)
+    """A score, an index, or a class as it was given, and the rule that it breaks or ""."""
+    found = number(value)
     if value is None or (isinstance(value, str) and value.strip().lower() in ("", "nan")):
         return None, "must not be missing"
-    if number is not None and not math.isfinite(number):
+    if found is not None and not math.isfinite(found):
         return None, "must be finite"
     if form == "similarity":
-        return number, "" if number is not None else "must be a number"
+        return found, "" if found is not None else "must be a number"
     if form == "choice":
         n = len(row["choices"])
-        fits = number is not None and number in range(n)
-        return int(number or 0) if fits else None, "" if fits else f"must be 0 to {n - 1}"
-    if isinstance(value, bool):
-        return str(value).lower(), ""
-    if isinstance(value, int | float | str):
-        return str(value).strip(), ""
-    return None, "must be a word or a number"
+        fits = found is not None and found in range(n)
+        return int(found or 0) if fits else None, "" if fits else f"must be 0 to {n - 1}"
+    return value, "" if isinstance(value, int | float | str) else "must be a word or a number"
 
 
-def _number(value: Any) -> float | None:
-    """A number as JSON or a spreadsheet writes it; some write decimals with a comma."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        return float(value.strip().replace(",", "."))
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    return None
-
-
-def _same_number_of_choices(read: list[_Read], report: Report) -> list[_Read]:
+def _same_number_of_choices(read: list[Read]) -> list[Read]:
     """Keep the rows with as many choices as most."""
     counts = Counter(len(one.row["choices"]) for one in read)
     usual = counts.most_common(1)[0][0] if counts else 0
-    for line, _, row in read:
-        if len(row["choices"]) != usual:
-            where = f"choices={show(row['choices'])}"
-            report.leave_out(line, where, f"must be {usual}, as in most rows")
-    return [one for one in read if len(one.row["choices"]) == usual]
-
-
-# ------------------------------------------------------------------ classes and parts
-
-
-def _number_classes(read: list[_Read], report: Report) -> tuple[list[_Read], tuple[str, ...]]:
-    """Ids in the place of words; numbers sort as numbers, and 1.0 is 1.
-
-    Rows of valid and test whose class does not occur in train are left out.
-    """
-    numbers = [_number(one.row["label"]) for one in read]
-    counted = all(number is not None for number in numbers)
-    words = [f"{n:.15g}" for n in numbers] if counted else [one.row["label"] for one in read]
-    taught = {word for one, word in zip(read, words, strict=True) if one.part in ("", "train")}
-    labels = tuple(sorted(taught, key=float if counted else None))
-    if 2 * len(labels) > len(read) >= FEWEST:
-        raise ValueError(
-            f"label has {len(labels)} different values in {len(read)} rows of {report.name}: "
-            f"these are no classes\n{report.text(len(read))}".rstrip()
-        )
     kept = []
-    for one, word in zip(read, words, strict=True):
-        if word in taught:
-            kept.append(one._replace(row={**one.row, "label": labels.index(word)}))
+    for one in read:
+        if len(one.row["choices"]) == usual:
+            kept.append(one)
         else:
-            rule = "occurs in valid or test, but never in train"
-            report.leave_out(one.line, f"label={show(word)}", rule)
-    if len(labels) < 2 and len(kept) >= FEWEST:
-        raise ValueError(
-            f"{report.name} has one class only, {show(labels[0])}; there must be at least 2\n"
-            f"{report.text(len(kept))}".rstrip()
-        )
-    return kept, labels
+            where = f"choices={show(one.row['choices'])}"
+            one.report.leave_out(one.place, where, f"must be {usual}, as in most rows")
+    return kept
 
 
-def _parts(read: Sequence[_Read], seed: int, report: Report) -> list[list[Row]]:
-    """Train, valid and test, as the file says or at random."""
+# ------------------------------------------------------------------ parts
+
+
+def _parts(read: list[Read], seed: int, report: Report) -> tuple[list[list[Row]], list[Read]]:
+    """Train, valid and test, as the tables say or at random, and the rows that are in them."""
     if not any(one.part for one in read):
-        return parted([one.row for one in read], SHARES, seed)
+        return parted([one.row for one in read], SHARES, seed), read
     held = {texts(one.row): part for part in ("valid", "test") for one in read if one.part == part}
     tested = {texts(one.row) for one in read if one.part == "test"}
     parts: dict[str, list[Row]] = {"train": [], "valid": [], "test": []}
-    for line, part, row in read:
-        twice = texts(row) in (held if part == "train" else tested if part == "valid" else ())
-        if twice:
-            rule = f"stands in {held[texts(row)]}, too: left out of {part}"
-            report.leave_out(line, f"text={show(row['text'])}", rule)
+    kept = []
+    for one in read:
+        later = {"train": held, "valid": tested}.get(one.part, ())
+        if texts(one.row) in later:
+            rule = f"stands in {held[texts(one.row)]}, too: left out of {one.part}"
+            one.report.leave_out(one.place, f"text={show(one.row['text'])}", rule)
         else:
-            parts[part].append(row)
+            parts[one.part].append(one.row)
+            kept.append(one)
     if parts["valid"]:
-        return [shuffled(parts["train"], seed), parts["valid"], parts["test"]]
-    report.note("split names no rows valid, so a tenth of those of train takes their place")
-    return [*parted(parts["train"], (0.9, 0.1), seed), parts["test"]]
+        return [shuffled(parts["train"], seed), parts["valid"], parts["test"]], kept
+    apart = len({id(one.report) for one in read}) > 1
+    none = "no table is given for valid" if apart else "split names no rows valid"
+    report.note(f"{none}, so a tenth of those of train takes their place")
+    return [*parted(parts["train"], (0.9, 0.1), seed), parts["test"]], kept

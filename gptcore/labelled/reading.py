@@ -1,225 +1,314 @@
-"""Reads tables of texts that people keep: CSV with a header, or JSON lines, line by line.
+"""Reads tables of texts as people keep them: CSV, JSON, Parquet, Excel, packed, or in memory.
 
-A line that cannot be read is reported and costs no other line.
+pandas reads; here is what it would not tell: where a row stands that cannot be used, what encoding
+was guessed, which columns nothing reads. A row that cannot be read costs no other row.
 
-Source: RFC 4180 (CSV) and RFC 8259 (JSON), and what spreadsheets write.
+Source: RFC 8259 (JSON); the formats that pandas knows.
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
+import bz2
+import gzip
+import io
 import json
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+import lzma
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
-Cells = dict[str, Any]
-"""Column or key -> value; a str from CSV, anything from JSON."""
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-"""Byte order marks; that of UTF-32 begins with that of UTF-16 and must be tried first."""
-DELIMITERS = ",;\t"
-LONGEST_ROW = 1000
-"""Lines after which a quotation mark that does not close counts as a mistake."""
-SHOWN = 5
+from gptcore.encodings import decoded
+from gptcore.extras import needing
+from gptcore.labelled.columns import Columns
+from gptcore.labelled.delimited import Cells, read_delimited
+from gptcore.labelled.report import Report, show
+
+Placed = list[tuple[int, Cells]]
+"""Rows, each with the line in which it begins, or its number."""
+JSON_NAMES = (".jsonl", ".ndjson", ".json")
+PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+"""First bytes -> what packed them."""
 
 
-@dataclass
-class Report:
-    """What could not be used of a file, and why."""
+def read_rows(data: Any, report: Report, columns: Columns) -> Placed:
+    """The rows of a table, with our names of its columns.
 
-    name: str
-    notes: list[str] = field(default_factory=list)
-    """What concerns the file as a whole."""
-    bad: list[tuple[int, str]] = field(default_factory=list)
-    """For each row that was left out its line, and field, value and rule in words."""
-    rules: Counter[str] = field(default_factory=Counter)
-
-    def note(self, text: str) -> None:
-        """Add a remark on the whole file."""
-        self.notes.append(f"{self.name}: {text}")
-
-    def leave_out(self, line: int, where: str, rule: str) -> None:
-        """Add a row.
-
-        Args:
-            line: where it begins, counted from 1.
-            where: "field=value", or the line as it stands where all of it is meant.
-            rule: what is wrong with it.
-        """
-        self.bad.append((line, f"{where} {rule}"))
-        self.rules[rule] += 1
-
-    def text(self, n_used: int) -> str:
-        """The report in lines; "" if there is nothing to tell."""
-        lines = list(self.notes)
-        if self.bad:
-            lines.append(
-                f"{self.name}: {len(self.bad):,} of {len(self.bad) + n_used:,} rows are left out"
-            )
-            lines += [f"  line {line}: {said}" for line, said in sorted(self.bad)[:SHOWN]]
-        if len(self.bad) > SHOWN:
-            lines.append(f"  and {len(self.bad) - SHOWN:,} more; all of them by reason:")
-            lines += [f"  {n:,} x {rule}" for rule, n in self.rules.most_common()]
-        return "\n".join(lines)
-
-
-def show(value: Any) -> str:
-    """A value for a message, cut where it is long."""
-    told = repr(value)
-    return told if len(told) <= 60 else f"{told[:56]}...{told[-1]}"
-
-
-def read_rows(path: Path, report: Report) -> list[tuple[int, Cells]]:
-    """The rows of a file, each with the line in which it begins.
-
-    Files that end in .jsonl, .ndjson or .json, or begin with a brace, are JSON lines; all others
-    are CSV.
+    Args:
+        data: the path of a file, a DataFrame, or dicts.
+        report: gets what cannot be read.
+        columns: finds ours.
 
     Raises:
-        ValueError: the file is empty or no text, or it has no header with `text` and `label`.
+        ValueError: the file is empty, damaged or no table, or has no text and label.
+        TypeError: `data` is no table.
+        ImportError: a package that reads this kind of file is not installed.
     """
-    content = decoded(path, report)
-    if not content.strip():
+    with needing("finetune"):
+        import pandas  # noqa: F401
+    if not isinstance(data, str | Path):
+        return _in_memory(data, report, columns)
+    path = Path(data)
+    content, name = _unpacked(path.read_bytes(), path.name)
+    if content.startswith(b"PAR1"):
+        return _parquet(content, report, columns)
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return _excel(content, report, columns)
+    text, note = decoded(content, path.name)
+    if note:
+        report.note(note)
+    if not text.strip():
         raise ValueError(f"{path.name} is empty: there is nothing to learn from it")
-    if path.suffix.lower() in (".jsonl", ".ndjson", ".json") or content.lstrip()[0] == "{":
-        if content.lstrip()[0] == "[":
-            raise ValueError(f"{path.name} is a JSON array; write one JSON object a line instead")
-        return _json_lines(content, report)
-    return _table(content, report)
+    if name.lower().endswith(JSON_NAMES) or re.match(r"\s*(\{|\[\s*\{)", text):
+        return _json(text, report, columns)
+    return read_delimited(text, report, columns)
 
 
-def decoded(path: Path, report: Report) -> str:
-    """The text of a file: UTF-8, or what its byte order mark says, or else Windows-1252.
+# ------------------------------------------------------------------ files that are packed
 
-    The last one is a guess, and reported.
+
+def _unpacked(data: bytes, name: str) -> tuple[bytes, str]:
+    """What a packed file holds, and the name that it has inside.
 
     Raises:
-        ValueError: the bytes are none of these, or no text.
+        ValueError: it is damaged, or holds several files.
     """
-    data = path.read_bytes()
-    encoding = next((name for mark, name in MARKS if data.startswith(mark)), "utf-8")
+    kind = next((kind for magic, kind in PACKED.items() if data.startswith(magic)), "")
     try:
-        content = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        where = f"byte {error.start} is 0x{error.object[error.start]:02x}"
-        if encoding != "utf-8":
-            raise ValueError(f"{path.name} has the mark of {encoding}, but {where}") from None
-        try:
-            content = data.decode("cp1252")
-        except UnicodeDecodeError:
+        if kind:
+            data = _unpack(data, kind, name)
+            name = str(PurePath(name).with_suffix(""))
+        elif zipfile.is_zipfile(io.BytesIO(data)) and data.startswith(b"PK"):
+            data, name = _only_member(data, name)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{name} is not a whole {kind or 'zip'} file: {error}") from error
+    if data[257:262] == b"ustar":
+        raise ValueError(f"{name} is a tar archive: unpack it, and name the file that you mean")
+    return data, name
+
+
+def _unpack(data: bytes, kind: str, name: str) -> bytes:
+    if kind != "zstd":
+        return {"gzip": gzip, "bzip2": bz2, "xz": lzma}[kind].decompress(data)
+    try:
+        import zstandard
+    except ImportError as error:
+        raise ImportError(
+            f"{name} is packed by zstd: unpack it first (zstd -d), or pip install zstandard"
+        ) from error
+    return zstandard.ZstdDecompressor().stream_reader(data).read()
+
+
+def _only_member(data: bytes, name: str) -> tuple[bytes, str]:
+    """The one file in a zip archive; an Excel file, which is one too, stays as it is."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        inside = archive.namelist()
+        if {"[Content_Types].xml", "mimetype"}.intersection(inside):
+            return data, name
+        files = [one for one in inside if not one.endswith("/") and not one.startswith("__MACOSX")]
+        if len(files) != 1:
             raise ValueError(
-                f"{path.name} is neither UTF-8 nor Windows-1252: {where}. Convert it, e.g. "
-                "iconv -f YOURS -t UTF-8"
-            ) from None
-        report.note(f"not UTF-8 ({where}), so it was read as Windows-1252; check its accents")
-    if "\0" in content:
+                f"{name} holds {len(files)} files ({', '.join(files[:5])}): unpack it, and name "
+                "the one that you mean"
+            )
+        return archive.read(files[0]), files[0]
+
+
+# ------------------------------------------------------------------ tables with types
+
+
+def _parquet(content: bytes, report: Report, columns: Columns) -> Placed:
+    from pandas import read_parquet
+
+    try:
+        frame = read_parquet(io.BytesIO(content))
+    except ImportError as error:
+        raise ImportError(
+            f"{report.name} is Parquet, which pandas reads with pyarrow: pip install pyarrow"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{report.name} cannot be read as Parquet: {_line(error)}") from error
+    return _frame(frame, report, columns)
+
+
+def _excel(content: bytes, report: Report, columns: Columns) -> Placed:
+    """The first sheet; places are rows as Excel counts them."""
+    import pandas
+
+    try:
+        with pandas.ExcelFile(io.BytesIO(content)) as book:
+            sheet, *others = book.sheet_names
+            frame = pandas.read_excel(
+                book, sheet_name=sheet, header=None, dtype=object, na_filter=False
+            )
+    except ImportError as error:
+        engine = "xlrd" if content.startswith(b"\xd0") else "openpyxl"
+        engine = "odfpy" if b"opendocument" in content[:200] else engine
+        raise ImportError(
+            f"{report.name} is a spreadsheet, which pandas reads with {engine}: "
+            f"pip install {engine}; or save it as CSV"
+        ) from error
+    except Exception as error:  # engines have errors of their own
         raise ValueError(
-            f"{path.name} has NUL characters: it is no text, or UTF-16 without a byte order mark"
+            f"{report.name} cannot be read as a spreadsheet: {_line(error)}"
+        ) from error
+    if others:
+        report.note(f"the sheet {sheet!r} was read, not {', '.join(map(repr, others))}")
+    rows = frame.values.tolist()
+    start = next((at for at, row in enumerate(rows) if any(_filled(cell) for cell in row)), None)
+    if start is None:
+        raise ValueError(f"{report.name} is empty: there is nothing to learn from it")
+    names = [str(cell) if _filled(cell) else "" for cell in rows[start]]
+    report.unit, report.typed = "row", True
+    used = columns.find(names, report)
+    return [
+        (at + 1, {name: _plain(row[place]) for place, name in used.items()})
+        for at, row in enumerate(rows[start + 1 :], start + 1)
+        if any(_filled(cell) for cell in row)
+    ]
+
+
+def _filled(cell: Any) -> bool:
+    return cell is not None and str(cell).strip() != ""
+
+
+def _frame(frame: Any, report: Report, columns: Columns) -> Placed:
+    """The rows of a DataFrame; places count from 1."""
+    report.unit, report.typed = "row", True
+    used = columns.find([str(name) for name in frame.columns], report)
+    cells = {
+        name: [_plain(value) for value in frame.iloc[:, at].astype(object).tolist()]
+        for at, name in used.items()
+    }
+    return [(at + 1, {name: cells[name][at] for name in cells}) for at in range(len(frame))]
+
+
+def _plain(value: Any) -> Any:
+    """A value as Python's own kinds of objects; None for all that says: nothing there."""
+    import numpy as np
+    import pandas
+
+    if isinstance(value, np.ndarray):
+        return [_plain(one) for one in value.tolist()]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, tuple):
+        return list(value)
+    if value is None or (pandas.api.types.is_scalar(value) and pandas.isna(value)):
+        return None
+    return value
+
+
+def _in_memory(data: Any, report: Report, columns: Columns) -> Placed:
+    import pandas
+
+    if isinstance(data, pandas.DataFrame):
+        return _frame(data, report, columns)
+    if isinstance(data, Mapping):
+        return _frame(_of_columns(data, report), report, columns)
+    if isinstance(data, Iterable):
+        rows = data.to_dicts() if hasattr(data, "to_dicts") else list(data)
+        if all(isinstance(row, Mapping) for row in rows):
+            plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
+            return _dicts(plain, report, columns)
+    raise TypeError(f"data={show(data)} must be a path, a DataFrame, or dicts with text and label")
+
+
+def _of_columns(data: Mapping[str, Any], report: Report) -> Any:
+    import pandas
+
+    try:
+        return pandas.DataFrame(
+            {str(name): pandas.Series(v, dtype=object) for name, v in data.items()}
         )
-    return content
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{report.name} cannot be read as columns: {_line(error)}") from error
 
 
-def _json_lines(content: str, report: Report) -> list[tuple[int, Cells]]:
-    rows = []
-    for number, line in enumerate(content.split("\n"), 1):
+# ------------------------------------------------------------------ JSON
+
+
+class _Twice(str):
+    """The key that an object has twice, so that one of its values would be lost."""
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> Any:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        return _Twice(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _json(text: str, report: Report, columns: Columns) -> Placed:
+    """One object a line, an array of objects, or one object that holds either rows or columns."""
+    try:
+        whole = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
+        if re.match(r"\s*\[\s*\{", text):
+            raise ValueError(f"{report.name} is no JSON: {_line(error)}") from error
+        return _json_lines(text, report, columns)
+    if isinstance(whole, dict):
+        inner = [key for key, value in whole.items() if _objects(value)]
+        if len(inner) == 1 and "text" not in columns.ours(list(whole)).values():
+            report.note(f"its rows are those of {inner[0]!r}")
+            return _dicts(whole[inner[0]], report, columns)
+        if whole and all(isinstance(value, list) for value in whole.values()):
+            return _frame(_of_columns(whole, report), report, columns)
+        if whole and all(isinstance(value, dict) for value in whole.values()):
+            return _frame(_of_columns(whole, report), report, columns)
+        return _json_lines(text, report, columns)
+    if isinstance(whole, list) and (not whole or any(isinstance(row, dict) for row in whole)):
+        return _dicts(whole, report, columns)
+    return _json_lines(text, report, columns)
+
+
+def _objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(x, dict) for x in value)
+
+
+def _json_lines(text: str, report: Report, columns: Columns) -> Placed:
+    rows: list[tuple[int, Any]] = []
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            rows.append((number, json.loads(line, object_pairs_hook=_object)))
         except (ValueError, RecursionError) as error:
-            report.leave_out(number, show(line.strip()), f"is no JSON: {_why(error)}")
-            continue
-        if isinstance(row, dict):
-            rows.append((number, {str(key).strip().lower(): row[key] for key in row}))
+            why = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
+            report.leave_out(number, show(line.strip()), f"is no JSON: {why}")
+    return _renamed(rows, report, columns)
+
+
+def _dicts(rows: Sequence[Any], report: Report, columns: Columns) -> Placed:
+    report.unit = "row"
+    return _renamed(list(enumerate(rows, 1)), report, columns)
+
+
+def _renamed(rows: Sequence[tuple[int, Any]], report: Report, columns: Columns) -> Placed:
+    """Rows with our names for theirs; what is no object is left out."""
+    report.typed = True
+    good: Placed = []
+    for place, row in rows:
+        if isinstance(row, _Twice):
+            report.leave_out(place, f"the key {show(str(row))}", "must not be there twice")
+        elif isinstance(row, Mapping):
+            good.append((place, {str(key): value for key, value in row.items()}))
         else:
-            report.leave_out(number, show(row), "must be a JSON object")
-    _check_columns(list(dict.fromkeys(key for _, row in rows for key in row)), report, "keys")
-    return rows
-
-
-def _why(error: Exception) -> str:
-    return error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
-
-
-def _table(content: str, report: Report) -> list[tuple[int, Cells]]:
-    lines = content.replace("\r\n", "\n").split("\n" if "\n" in content else "\r")
-    start = next(at for at, line in enumerate(lines) if line.strip())
-    delimiter, head, at = _header(lines, start)
-    _check_columns(head, report, "columns")
-    rows = []
-    for number, cells, wrong in _records(lines, at, delimiter, len(head)):
-        if wrong:
-            report.leave_out(number, show(lines[number - 1]), wrong)
+            report.leave_out(place, show(row), "must be a JSON object")
+    names = list(dict.fromkeys(key for _, row in good for key in row))
+    used = {names[at]: ours for at, ours in columns.find(names, report, "keys").items()}
+    renamed: Placed = []
+    for place, row in good:
+        cells = {used[key]: value for key, value in row.items() if key in used}
+        if len(cells) < len(used.keys() & row.keys()):
+            report.leave_out(place, show(list(row)), "must not have a key twice")
         else:
-            rows.append((number, dict(zip(head, cells, strict=True))))
-    return rows
+            renamed.append((place, cells))
+    return renamed
 
 
-def _header(lines: list[str], start: int) -> tuple[str, list[str], int]:
-    """The delimiter that finds `text` and `label`, or else most columns; names; the next line."""
-    best: tuple[tuple[bool, int], str, list[str], int] | None = None
-    for delimiter in DELIMITERS:
-        cells, used = _record(lines, start, delimiter) or ([lines[start]], 1)
-        head = [cell.strip().lower() for cell in cells]
-        rank = ({"text", "label"} <= set(head), len(head))
-        if best is None or rank > best[0]:
-            best = rank, delimiter, head, start + used
-    return best[1:]
-
-
-def _check_columns(names: list[str], report: Report, kind: str) -> None:
-    """`text` and `label` must be there, and no name twice."""
-    found = f"{report.name} has the {kind} {', '.join(map(show, names)) or 'nothing'}"
-    missing = [name for name in ("text", "label") if name not in names]
-    if missing:
-        raise ValueError(
-            f"{found}; it needs text and label (and text_b or choices where the task has them), "
-            f"so {' and '.join(missing)} is missing"
-        )
-    twice = [name for name, n in Counter(names).items() if n > 1 and name]
-    if twice:
-        raise ValueError(f"{found}; {twice[0]!r} must not be there twice")
-
-
-def _records(
-    lines: list[str], at: int, delimiter: str, width: int
-) -> Iterator[tuple[int, list[str], str]]:
-    """Line number, cells and what is wrong with them ("" for nothing), for each row from `at` on.
-
-    A row that comes out wrong is taken as the plain line that it may be: many programs write
-    quotation marks as they stand in the text. If that does not help either, only this line is
-    given up, whatever an open quotation mark may have swallowed.
-    """
-    while at < len(lines):
-        found = _record(lines, at, delimiter)
-        cells, used = found or ([], 1)
-        if found is None or len(cells) != width:
-            plain, used = lines[at].split(delimiter), 1
-            cells = plain if found is None or len(plain) == width else cells
-        wrong = "" if len(cells) == width else f"has {len(cells)} fields, not {width}"
-        if wrong and found is None:
-            wrong = "has a quotation mark without its other half"
-        if any(cell.strip() for cell in cells):
-            yield at + 1, cells, wrong
-        at += used
-
-
-def _record(lines: list[str], at: int, delimiter: str) -> tuple[list[str], int] | None:
-    """The cells of the row that begins in a line, and how many lines it takes."""
-    stop = min(at + LONGEST_ROW, len(lines))
-    reader = csv.reader(
-        (lines[i] + "\n" for i in range(at, stop)), delimiter=delimiter, strict=True
-    )
-    try:
-        return next(reader), reader.line_num
-    except csv.Error:
-        return None
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -39,7 +39,9 @@ class Labelled:
     valid: Rows
     test: Rows
     report: str = ""
-    """What was left out and why, or ""."""
+    """What was left out and why, and what is odd; or ""."""
+    integers: bool = False
+    """Whether the classes were given as whole numbers."""
 
 
 def texts(row: Row) -> tuple[str, ...]:

@@ -135,6 +135,8 @@ class Example:
 
     rows: Rows
     label: int | float
+    lost: int = 0
+    """So many tokens at the end of its texts stand in no row: the context has no room for them."""
 
 
 def encode(
@@ -165,12 +167,12 @@ def encode(
     examples: list[Example] = []
     for i, row in enumerate(rows):
         try:
-            built = _rows(row, form, tokenizer, marks, n_ctx, part)
+            built, lost = _rows(row, form, tokenizer, marks, n_ctx, part)
             if form == "choice":
                 n_out = n_out or len(built)
                 if len(built) != n_out:
                     raise ValueError(f"choices has {len(built)} and needs {n_out}, like all others")
-            examples.append(Example(built, _label(row["label"], n_out)))
+            examples.append(Example(built, _label(row["label"], n_out), lost))
         except KeyError as error:
             raise KeyError(f"example {i}: {error} is missing; it has {sorted(row)}") from None
         except ValueError as error:
@@ -185,20 +187,47 @@ def _rows(
     marks: Marks,
     n_ctx: int,
     part: int | None,
-) -> Rows:
+) -> tuple[Rows, int]:
+    """The rows of an example, and how many tokens the fullest of them leaves out."""
     text = _ids("text", row["text"], tokenizer)
     if form == "classification":
-        return classification(text, marks, n_ctx)
-    if form == "choice":
+        rows, whole = classification(text, marks, n_ctx), [len(text) + 2]
+    elif form == "choice":
         texts = row["choices"]
         if not isinstance(texts, list | tuple):
             raise ValueError(f"choices={texts!r} must be a list of texts")
         options = [_ids(f"choices[{i}]", option, tokenizer) for i, option in enumerate(texts)]
-        return choice(text, options, marks, n_ctx, part)
-    if form not in ("entailment", "similarity"):
+        rows = choice(text, options, marks, n_ctx, part)
+        whole = [len(text) + len(option) + 3 for option in options]
+    elif form in ("entailment", "similarity"):
+        layout = entailment if form == "entailment" else similarity
+        second = _ids("text_b", row["text_b"], tokenizer)
+        rows = layout(text, second, marks, n_ctx, part)
+        whole = [len(text) + len(second) + 3] * len(rows)
+    else:
         raise ValueError(f"form={form!r} must be classification, entailment, similarity or choice")
-    layout = entailment if form == "entailment" else similarity
-    return layout(text, _ids("text_b", row["text_b"], tokenizer), marks, n_ctx, part)
+    return rows, max(n - len(built) for n, built in zip(whole, rows, strict=True))
+
+
+def cut_told(parts: Mapping[str, Sequence[Example]], n_ctx: int) -> str:
+    """How many examples are cut because they are longer than the context; "" if none is.
+
+    Args:
+        parts: examples by the name of their part.
+        n_ctx: the network's context, in tokens.
+    """
+    told = []
+    for name, examples in parts.items():
+        n = sum(example.lost > 0 for example in examples)
+        if n:
+            told.append(f"{n:,} of {len(examples):,} {name}".strip())
+    if not told:
+        return ""
+    most = max(example.lost for examples in parts.values() for example in examples)
+    return (
+        f"{', '.join(told)} examples are longer than the context of {n_ctx:,} tokens has room for: "
+        f"the ends of their texts are cut and never read, up to {most:,} tokens"
+    )
 
 
 def _ids(name: str, text: Any, tokenizer: Tokenizer) -> list[int]:
