@@ -10,12 +10,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from warnings import catch_warnings, simplefilter
 
 from tyro.conf import OmitArgPrefixes
 
 from gptcore.commands import say
 from gptcore.commands.train import following, progress_bar
-from gptcore.labelled import labelled
+from gptcore.labelled import Labelled, labelled
+from gptcore.labelled.shape import described
 from gptcore.scoring.metrics import Metric
 from gptcore.text.inputs import Form
 from gptcore.train.finetune import FinetuneConfig, Tuning, finetune
@@ -28,6 +30,7 @@ EXAMPLES = """
   gptcore finetune --out runs/mood --data tales-mood --lr 1e-3
   gptcore finetune --out runs/sst2 --data sst2 --lr 1e-3 --epochs 1
   gptcore finetune --out runs/mine --data reviews.csv --model openai-gpt
+  gptcore finetune --out runs/mine --data reviews.parquet --columns text=review label=stars
   gptcore finetune --out runs/mine --data reviews.csv --model openai-gpt --resume"""
 
 
@@ -35,8 +38,8 @@ EXAMPLES = """
 class Options:
     """Fine-tune a pre-trained GPT on labelled texts: Tales, a named set, or your own file.
 
-    Your own file is CSV with a header, or JSON lines: text, label, and text_b or choices where the
-    task has them. Rows that cannot be used are listed, and the rest goes on.
+    Your own table has the columns text, label, and text_b or choices where the task has them, or
+    --columns says which. Rows that cannot be used are listed, and the rest goes on.
 
     OUT becomes a folder with the network as it is, the best one in best/, metrics.jsonl, run.json,
     and what --resume needs.
@@ -46,7 +49,13 @@ class Options:
     """Folder for all that the run makes; made if absent."""
     data: str
     """tales-mood, tales-entailment, tales-similarity, tales-endings; a set of `gptcore data list`
-    that has labels; or a .csv, .tsv or .jsonl file."""
+    that has labels; or a table: CSV, JSON, Parquet or Excel, packed or not."""
+    columns: tuple[str, ...] = ()
+    """How the columns of your table are called, such as text=review label=stars."""
+    valid: Path | None = None
+    """A table of its own to choose the best checkpoint by; None: a part of DATA."""
+    test: Path | None = None
+    """A table of its own to say in the end how good that is; None: a part of DATA."""
     task: Literal["auto", Form] = "auto"
     """Which of GPT-1's four inputs to build; auto: what the data are for."""
     n_train: int | None = None
@@ -70,10 +79,7 @@ def run(options: Options, command: str) -> None:
     """Fine-tune with a progress bar, then say how it went."""
     with Occupied(options.out, command):  # complains now, before the data are read
         check_folder(options.out, options.resume, "fine-tuning")
-    task = None if options.task == "auto" else options.task
-    data = labelled(options.data, task, n_train=options.n_train, seed=options.recipe.seed)
-    if data.report:
-        say(data.report)
+    data = _data(options)
     config = FinetuneConfig(
         out=options.out,
         model=options.model,
@@ -85,7 +91,12 @@ def run(options: Options, command: str) -> None:
     )
     plans: list[Tuning] = []
     try:
-        steps = finetune(config, data, begun=plans.append)
+        with catch_warnings(record=True) as told:
+            simplefilter("always")
+            steps = finetune(config, data, begun=plans.append)
+        say(described(data))
+        for warning in told:
+            say(str(warning.message))
         _tell(plans[0], saved_step(options.out) if options.resume else 0)
         with closing(steps), following(options.track, config) as follow:
             with progress_bar(plans[0].steps, options.quiet) as advance:
@@ -121,3 +132,22 @@ def _tell_result(out: Path) -> None:
                     "examples will"
                 )
     print(f"{out / 'best'} holds the classifier")
+
+
+def _data(options: Options) -> Labelled:
+    """The labelled texts, and what has to be told about them."""
+    wrong = [word for word in options.columns if "=" not in word]
+    if wrong:
+        raise ValueError(f"--columns {wrong[0]} must be OURS=YOURS, such as text=review")
+    found = labelled(
+        options.data,
+        None if options.task == "auto" else options.task,
+        n_train=options.n_train,
+        seed=options.recipe.seed,
+        columns=dict(word.split("=", 1) for word in options.columns) or None,
+        valid=options.valid,
+        test=options.test,
+    )
+    if found.report:
+        say(found.report)
+    return found

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from gptcore.extras import needing
 from gptcore.labelled.columns import Columns
 from gptcore.labelled.report import Report, listed, show
 
@@ -94,7 +95,8 @@ def _cells(
     """The cells of some columns, as text: nothing is taken for a number, a date or a gap."""
     if not raws:
         return {at: [] for at in wanted}
-    from pandas import read_csv
+    with needing("finetune"):
+        from pandas import read_csv
 
     frame = read_csv(
         io.StringIO("\n".join(raws) + "\n"),

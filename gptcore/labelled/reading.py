@@ -120,7 +120,8 @@ def _only_member(data: bytes, name: str) -> tuple[bytes, str]:
 
 
 def _parquet(content: bytes, report: Report, columns: Columns) -> Placed:
-    from pandas import read_parquet
+    with needing("finetune"):
+        from pandas import read_parquet
 
     try:
         frame = read_parquet(io.BytesIO(content))
@@ -135,7 +136,8 @@ def _parquet(content: bytes, report: Report, columns: Columns) -> Placed:
 
 def _excel(content: bytes, report: Report, columns: Columns) -> Placed:
     """The first sheet; places are rows as Excel counts them."""
-    import pandas
+    with needing("finetune"):
+        import pandas
 
     try:
         with pandas.ExcelFile(io.BytesIO(content)) as book:
@@ -188,7 +190,9 @@ def _frame(frame: Any, report: Report, columns: Columns) -> Placed:
 def _plain(value: Any) -> Any:
     """A value as Python's own kinds of objects; None for all that says: nothing there."""
     import numpy as np
-    import pandas
+
+    with needing("finetune"):
+        import pandas
 
     if isinstance(value, np.ndarray):
         return [_plain(one) for one in value.tolist()]
@@ -202,7 +206,8 @@ def _plain(value: Any) -> Any:
 
 
 def _in_memory(data: Any, report: Report, columns: Columns) -> Placed:
-    import pandas
+    with needing("finetune"):
+        import pandas
 
     if isinstance(data, pandas.DataFrame):
         return _frame(data, report, columns)
@@ -217,7 +222,8 @@ def _in_memory(data: Any, report: Report, columns: Columns) -> Placed:
 
 
 def _of_columns(data: Mapping[str, Any], report: Report) -> Any:
-    import pandas
+    with needing("finetune"):
+        import pandas
 
     try:
         return pandas.DataFrame(

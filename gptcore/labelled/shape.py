@@ -5,7 +5,7 @@ Source: ours; the four forms are those of GPT-1, Figure 1.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +17,8 @@ Form = Literal["classification", "entailment", "similarity", "choice"]
 Row = dict[str, Any]
 Rows = tuple[Row, ...]
 PARTS = ("train", "valid", "test")
+SHOWN = 30
+"""So many classes are named."""
 SHARES = (0.8, 0.1, 0.1)
 """What train, valid and test get of a set that has no parts."""
 
@@ -86,3 +88,22 @@ def without(rows: Iterable[Row], others: Iterable[Row]) -> list[Row]:
     """The rows whose texts are not those of another row."""
     taken = {texts(row) for row in others}
     return [row for row in rows if texts(row) not in taken]
+
+
+def described(data: Labelled) -> str:
+    """The sizes of the parts, and the classes with their counts, in a line."""
+    sizes = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in PARTS)
+    rows = [row for part in PARTS for row in getattr(data, part)]
+    counts = Counter(row["label"] for row in rows)
+    if data.labels:
+        names = [f"{name} ({counts[at]:,})" for at, name in enumerate(data.labels)]
+        what = f"{len(names)} classes: {', '.join(names[:SHOWN])}"
+        what += f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    elif data.form == "choice" and rows:
+        places = ", ".join(f"{at} ({counts[at]:,})" for at in sorted(counts))
+        what = f"{len(rows[0]['choices'])} choices, of which is right: {places}"
+    elif rows:
+        what = f"scores from {min(counts):g} to {max(counts):g}"
+    else:
+        what = "no rows"
+    return f"{data.name}, {data.form}: {sizes}; {what}"

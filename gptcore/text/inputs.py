@@ -209,6 +209,11 @@ def _rows(
     return rows, max(n - len(built) for n, built in zip(whole, rows, strict=True))
 
 
+def n_cut(examples: Sequence[Example]) -> int:
+    """How many of the examples are longer than there is room for."""
+    return sum(example.lost > 0 for example in examples)
+
+
 def cut_told(parts: Mapping[str, Sequence[Example]], n_ctx: int) -> str:
     """How many examples are cut because they are longer than the context; "" if none is.
 
@@ -218,8 +223,7 @@ def cut_told(parts: Mapping[str, Sequence[Example]], n_ctx: int) -> str:
     """
     told = []
     for name, examples in parts.items():
-        n = sum(example.lost > 0 for example in examples)
-        if n:
+        if n := n_cut(examples):
             told.append(f"{n:,} of {len(examples):,} {name}".strip())
     if not told:
         return ""

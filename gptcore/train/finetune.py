@@ -20,6 +20,7 @@ Source: GPT-1 §3.2 and §4.1; its released code (`train.py`, `opt.py`).
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -37,7 +38,7 @@ from gptcore.labelled import Labelled
 from gptcore.labelled.shape import PARTS
 from gptcore.model import GPT
 from gptcore.scoring.metrics import Metric, default_metric, score
-from gptcore.text.inputs import Example, TaskBatches, encode, with_marks
+from gptcore.text.inputs import Example, TaskBatches, cut_told, encode, n_cut, with_marks
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.folders import alone_in, check_folder, choose_device
 from gptcore.train.loop import Step, fit
@@ -111,6 +112,7 @@ class Tuning:
             form=data.form,
             n_out=n_out,
             labels=data.labels,
+            integers=data.integers,
             part=recipe.part,
             aux=recipe.aux,
             dropout=recipe.dropout,
@@ -194,6 +196,9 @@ def finetune(
         ValueError: a setting breaks its rule, differs from that of the run to resume, or does not
             fit the data.
         OSError: the disk is full; the message says what stands.
+
+    Warns:
+        UserWarning: texts are longer than the network can read; run.json counts them, too.
     """
     return alone_in(config.out, config.command, lambda: _begun(config, data, begun))
 
@@ -228,6 +233,8 @@ def _begun(
     )
     if begun:
         begun(tuning)
+    if told := cut_told(tuning.parts, gpt.config.n_ctx):
+        warnings.warn(told, stacklevel=5)  # who called finetune
     return _record(
         config, data, tuning, steps, Metrics(config.out / "metrics.jsonl", keep=resuming)
     )
@@ -281,6 +288,8 @@ def _record(
             "form": data.form,
             "labels": data.labels,
             "n": {part: len(examples) for part, examples in tuning.parts.items()},
+            "cut": {part: n_cut(examples) for part, examples in tuning.parts.items()},
+            "report": data.report,
             "train_sha256": tuning.batches.identity()["examples_sha256"],
         },
         "n_params": sum(p.numel() for p in best.parameters()),
