@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from gptcore.commands import load
+from gptcore.commands import load, say
+
+if TYPE_CHECKING:
+    from gptcore.text.streams import TokenStream
+    from gptcore.tokenizer import Tokenizer
 
 EXAMPLES = """
-  gptcore evaluate runs/tiny
-  gptcore evaluate runs/mine --text other_book.txt --stride 32"""
+  gptcore evaluate runs/first
+  gptcore evaluate runs/mine --text other_book.txt --stride 32
+  gptcore evaluate tales-gpt1 --tales 1000"""
+TALES = 200
+TOO_MANY = 0.01
+"""Share of unknown tokens from which bits per byte are not told."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +36,11 @@ class Options:
 
     checkpoint: Positional[str]
     """Folder with a model, a shipped one (tales-gpt1), or its name on the Hugging Face Hub."""
-    text: tuple[Path, ...] = ()
-    """Text files or folders. None: held-out tales."""
-    tales: int = 200
-    """How many held-out tales, where no text is given."""
+    text: tuple[str, ...] = ()
+    """Text files or folders, or named sets of gptcore data list. None: the held-out part of the
+    text that the model was trained on, where its folder has it; else held-out tales."""
+    tales: int | None = None
+    """Measure on so many held-out tales. None: 200, where there is no other text."""
     tales_seed: int = 0
     """Their seed."""
     stride: int | None = None
@@ -44,32 +55,76 @@ class Options:
 
 
 def run(options: Options) -> None:
-    """Encode the text into a temporary stream and score it."""
+    """Encode the text into a temporary stream and score it; say what was measured on."""
     from gptcore.scoring.likelihood import evaluate
-    from gptcore.tales import tales
-    from gptcore.text import files
-    from gptcore.text.streams import TokenStream
-    from gptcore.train.corpus import VALID_START
 
+    if options.text and options.tales is not None:
+        raise ValueError(f"text={options.text[0]!r} and tales={options.tales}: give one of them")
     model, tokenizer = load(options.checkpoint, options.device)
-    texts: Iterable[str] = files.documents(options.text)
-    if not options.text:
-        found = tales(options.tales, seed=options.tales_seed, start=VALID_START)
-        texts = (tale.text for tale in found)
-    with tempfile.TemporaryDirectory() as folder:
-        pack = tokenizer.eot is not None
-        tokens = TokenStream.write(Path(folder) / "text", texts, tokenizer, pack=pack)
+    with _chosen(options, tokenizer) as (tokens, what):
+        n_unknown = _unknown(tokens, tokenizer)
+        lost = n_unknown > TOO_MANY * len(tokens)
         score = evaluate(
             model,
             tokens.tokens,
-            n_bytes=tokens.n_bytes,
+            n_bytes=None if lost else tokens.n_bytes,
             stride=options.stride,
             batch_size=options.batch_size,
         )
+    if n_unknown:
+        share = n_unknown / len(tokens)
+        told = "Bits per byte would mean nothing" if lost else "Bits per byte are a little too low"
+        say(
+            f"{n_unknown:,} of {len(tokens):,} tokens ({share:.1%}) are <unk>: the tokenizer does "
+            f"not know what they stand for, so no model has to predict it. {told}"
+        )
     if options.json:
-        print(json.dumps({**asdict(score), "n_bytes": tokens.n_bytes}))
+        about = {"n_bytes": tokens.n_bytes, "n_unknown": n_unknown, "measured_on": what}
+        print(json.dumps({**asdict(score), **about}))
         return
     print(f"{score.nats_per_token:.4f} nats per token")
     print(f"{score.perplexity:.4f} perplexity")
-    print(f"{score.bits_per_byte:.4f} bits per byte")
-    print(f"{score.n_tokens:,} tokens scored")
+    if score.bits_per_byte is not None:
+        print(f"{score.bits_per_byte:.4f} bits per byte")
+    print(f"{score.n_tokens:,} tokens scored: {what}")
+
+
+@contextmanager
+def _chosen(options: Options, tokenizer: Tokenizer) -> Iterator[tuple[TokenStream, str]]:
+    """The text to measure on, encoded, and what it is, in words."""
+    from gptcore.tales import tales
+    from gptcore.text.reading import documents
+    from gptcore.text.streams import TokenStream
+    from gptcore.train.corpus import VALID_START
+    from gptcore.train.held_out import held_out
+
+    asked = options.text or options.tales is not None
+    own = None if asked else held_out(options.checkpoint, tokenizer)
+    if own is not None:
+        yield own, "the held-out part of the text of its own run"
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if options.text:
+            texts, what = documents(options.text), ", ".join(options.text)
+        else:
+            n = TALES if options.tales is None else options.tales
+            found = tales(n, seed=options.tales_seed, start=VALID_START)
+            texts, what = (tale.text for tale in found), f"{n:,} held-out tales, in English"
+            if options.tales is None:
+                say(
+                    f"measuring on {what}: {options.checkpoint} does not hold the text of a run "
+                    "that has ended. For other text, --text FILE"
+                )
+        pack = tokenizer.eot is not None
+        yield TokenStream.write(Path(folder) / "text", texts, tokenizer, pack=pack), what
+
+
+def _unknown(stream: TokenStream, tokenizer: Tokenizer) -> int:
+    """How many tokens stand for characters that have none; bytes always have one."""
+    if tokenizer.kind != "word":
+        return 0
+    try:
+        unknown = tokenizer.id_of("<unk>")
+    except KeyError:
+        return 0
+    return int((stream.tokens == unknown).sum())

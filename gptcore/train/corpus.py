@@ -5,8 +5,6 @@ Source: GPT-1 §4.1; GPT-3 App. B (packing).
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +13,10 @@ from typing import Any
 import numpy as np
 
 import gptcore.tales
-from gptcore.text import files
+from gptcore.text import reading
 from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
+from gptcore.train.held_out import key_of
 
 VALID_START = gptcore.tales.split("valid").start
 """Index of the first held-out tale; no training set reaches it."""
@@ -31,8 +30,9 @@ class DataConfig:
     """What to read. Without text files: Tales, the course's own corpus of small stories."""
 
     text: tuple[Path, ...] = ()
-    """Text files to train on: files, or folders of .txt and .md, gzipped or not. A line
-    <|endoftext|> in them separates documents. None: Tales."""
+    """Text to train on: files; folders of .txt and .md, gzipped or not; or named sets of gptcore
+    data list, such as tinyshakespeare or udhr/hin. A line <|endoftext|> in files separates
+    documents. None: Tales."""
     tales: int = 10_000
     """How many tales to train on, where no text is given (about 1 kB each)."""
     tales_seed: int = 0
@@ -96,8 +96,7 @@ def prepare(
     if given is None and data.tokenizer is not None:
         given = Tokenizer.load(data.tokenizer)
     settings = _settings(data, vocab_size, given)
-    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
-    folder = Path(folder) / key[:12]
+    folder = Path(folder) / key_of(settings)
     tokenizer = given or _own_tokenizer(data, vocab_size, folder / "tokenizer.json", progress)
 
     def stream(name: str, texts: Iterable[str], total: int | None = None) -> TokenStream:
@@ -123,7 +122,7 @@ def prepare(
 def _settings(data: DataConfig, vocab_size: int, given: Tokenizer | None) -> dict[str, Any]:
     settings: dict[str, Any] = {"held_out": data.held_out, "pack": data.pack}
     if data.text:
-        settings |= {"text_sha256": files.digest(data.text)}
+        settings |= {"text_sha256": reading.digest(data.text)}
     else:
         settings |= {"tales": data.tales, "tales_seed": data.tales_seed}
     if given:
@@ -134,7 +133,7 @@ def _settings(data: DataConfig, vocab_size: int, given: Tokenizer | None) -> dic
 def _texts(data: DataConfig) -> Iterator[str]:
     """The documents of the run; for Tales those to train on."""
     if data.text:
-        return files.documents(data.text)
+        return reading.documents(data.text)
     return _tales(data.tales, data.tales_seed, 0)
 
 
