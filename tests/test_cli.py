@@ -259,7 +259,7 @@ def test_mistakes_are_one_line_and_exit_code_2(trained, tmp_path, capsys):
         ([*train, "--steps", 50, "--warmup", 100], "warmup=100 must be less than steps=50"),
         ([*train, "--device", "tpu9"], "device='tpu9' cannot be used here"),
         (["train", "--out", trained, *TRAIN, "--resume", "--seed", 1], "seed=0, now"),
-        (["generate", trained, ""], "prompt='' has no tokens"),
+        (["generate", trained, "a", "--top-k", 0], "top_k=0 must be at least 1"),
         (["generate", tmp_path / "none", "hi"], "is no folder"),
         (["generate", torn, "hi"], "torn"),
         (["evaluate", trained, "--text", tmp_path / "no.txt"], "no.txt does not exist"),
