@@ -53,8 +53,8 @@ RIVALS = {"LSTM": "runs/tales-lstm", "GPT, LSTM's tokens": "runs/gpt-2000"}
 SIZES = {  # labels to learn from, to choose by, and to report on
     "tales-mood": {"n": 300, "n_valid": 150, "n_test": 300},
     "tales-entailment": {"n": 300, "n_valid": 150, "n_test": 300},
-    "tales-similarity": {"n": 200, "n_valid": 100, "n_test": 200},
-    "tales-endings": {"n": 200, "n_valid": 100, "n_test": 200},
+    "tales-similarity": {"n": 150, "n_valid": 100, "n_test": 200},
+    "tales-endings": {"n": 150, "n_valid": 100, "n_test": 200},
     "sst2": {"n": 600, "n_valid": 200, "n_test": 600},
     "rte": {"n": 300, "n_valid": 100, "n_test": 400},
 }
@@ -79,7 +79,7 @@ WAYS = (
     {"features": "shared", "C": 1e-1},
 )
 """What counting words may choose where there are two texts."""
-STRENGTHS = tuple({"C": c} for c in (1e-3, 1e-2, 1e-1, 1.0))
+STRENGTHS = tuple({"C": c} for c in (1e-2, 1e-1, 1.0, 10.0))
 
 
 @cache

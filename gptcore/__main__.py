@@ -130,6 +130,8 @@ def _parsed(command: ModuleType, name: str, args: list[str]) -> Any:
     """The options of a command; tyro prints help and complaints and exits."""
     import tyro
 
+    if hasattr(command, "words"):
+        args = command.words(args)
     description = f"{inspect.getdoc(command.Options)}\n\nExamples:{command.EXAMPLES}"
     default: Any = tyro.MISSING_NONPROP
     if name == "train":  # what is given decides what suits the rest

@@ -6,7 +6,6 @@ Holtzman et al. 2019, "The Curious Case of Neural Text Degeneration", §3.1 (the
 
 from __future__ import annotations
 
-import codecs
 import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +16,7 @@ from torch.nn import functional as F
 
 from gptcore.decode import Decoder, is_plain
 from gptcore.model import GPT, KVCache
+from gptcore.sampling.pieces import END_OF_TEXT, Stop, Writer, stops
 
 if TYPE_CHECKING:
     from gptcore.tokenizer import Tokenizer
@@ -35,7 +35,7 @@ def generate(
     top_p: float | None = None,
     top_p_rule: TopPRule = "textbook",
     seed: int | None = None,
-    stop: str | int | None = "<|endoftext|>",
+    stop: Stop = END_OF_TEXT,
     slide: bool = False,
 ) -> str:
     """Continue `prompt` and return the new text, without the prompt and without the stop token.
@@ -54,9 +54,12 @@ def generate(
         top_p_rule: "textbook" keeps the token with which the sum reaches `top_p`; "openai" drops
             it, as GPT-2's released code does, but always keeps one token.
         seed: the same seed gives the same text; PyTorch's global random numbers stay untouched.
-        stop: name or id of the token that ends the text, None for none. The default is what the
-            tokenizer says ends a text: mostly "<|endoftext|>", elsewhere "</s>" or several.
-        slide: go on beyond the context: when it is full, read its last half anew and continue.
+        stop: what ends the text, and is no part of it: name or id of a special token, any text
+            ("\\n", "The end"), or several of these; None never. The default is what the tokenizer
+            says ends a text: mostly "<|endoftext|>", elsewhere "</s>" or several. Where a text is
+            given, that ends it too.
+        slide: go on beyond the context: when it is full, read its last half anew and continue. Of
+            a prompt that fills the context, the last half of a context is read.
 
     Raises:
         TypeError, ValueError: the prompt is empty, too long or cannot be encoded, or an argument
@@ -72,7 +75,7 @@ def stream(
     tokenizer: Tokenizer,
     prompt: str,
     *,
-    stop: str | int | None = "<|endoftext|>",
+    stop: Stop = END_OF_TEXT,
     **sampling: Any,
 ) -> Iterator[str]:
     """Like `generate`, but hands out each piece of text as soon as its characters are complete.
@@ -86,8 +89,51 @@ def stream(
     """
     ids = _encode(model, tokenizer, prompt)
     start = torch.tensor([ids], device=model.device)
+    writer = Writer(tokenizer, ids, stops(tokenizer, stop))
     tokens = sample_ids(model, start, vocab_size=tokenizer.vocab_size, **sampling)
-    return _pieces(tokens, _stop_ids(tokenizer, stop), _text_so_far(tokenizer, ids))
+    return _pieces(tokens, writer)
+
+
+def _pieces(tokens: Iterator[Tensor], writer: Writer) -> Iterator[str]:
+    """Text pieces of a batch of one, up to where it ends."""
+    for token in tokens:
+        if piece := writer.take(int(token)):
+            yield piece
+        if writer.done:
+            return
+    if piece := writer.end():
+        yield piece
+
+
+def samples(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: str,
+    n: int,
+    *,
+    stop: Stop = END_OF_TEXT,
+    **sampling: Any,
+) -> list[str]:
+    """Like `generate`, n times side by side: n texts for little more than the time of one.
+
+    Args:
+        n: how many. The same seed and the same n give the same texts.
+        sampling: as in `stream`.
+    """
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise TypeError(f"n={n!r} must be an int")
+    if n < 1:
+        raise ValueError(f"n={n} must be at least 1")
+    ids = _encode(model, tokenizer, prompt)
+    start = torch.tensor([ids] * n, device=model.device)
+    writers = [Writer(tokenizer, ids, stops(tokenizer, stop)) for _ in range(n)]
+    texts = [""] * n
+    for tokens in sample_ids(model, start, vocab_size=tokenizer.vocab_size, **sampling):
+        for i, (writer, token) in enumerate(zip(writers, tokens.tolist(), strict=True)):
+            texts[i] += writer.take(token)
+        if all(writer.done for writer in writers):
+            break
+    return [text + writer.end() for text, writer in zip(texts, writers, strict=True)]
 
 
 def sample_ids(
@@ -106,7 +152,7 @@ def sample_ids(
     """Sample continuations of `ids` (B, T), all B side by side.
 
     Args:
-        ids: (B, T) token ids with 1 <= T < n_ctx.
+        ids: (B, T) token ids with 1 <= T < n_ctx; with `slide` of any length.
         vocab_size: choose only among the ids below it; None among all the model has. A model may
             have more rows than its tokenizer has tokens. The other arguments as in `generate`.
 
@@ -116,7 +162,10 @@ def sample_ids(
     """
     if ids.dim() != 2 or 0 in ids.shape:
         raise ValueError(f"ids must be (B, T) with B, T >= 1, got {tuple(ids.shape)}")
-    _check_length(ids.shape[1], model.config.n_ctx)
+    if ids.shape[1] >= model.config.n_ctx:
+        if not slide:
+            raise ValueError(_too_long(ids.shape[1], model.config.n_ctx))
+        ids = ids[:, -_half(model) :]
     if isinstance(max_new_tokens, bool) or not isinstance(max_new_tokens, int):
         raise TypeError(f"max_new_tokens={max_new_tokens!r} must be an int")
     if max_new_tokens < 1:
@@ -148,7 +197,8 @@ def _sample(
         cache = KVCache(model.config, B, room, model.device, model.wte.weight.dtype)
         decoder = Decoder(model, cache) if is_plain(model) else None
         new = ids
-        recent = ids  # (B, <= n_ctx // 2), kept to read it again when the window slides
+        half = _half(model)
+        recent = ids  # (B, <= half), kept to read it again when the window slides
         for step in range(1, max_new_tokens + 1):
             if cache.length + new.shape[1] > n_ctx:
                 cache.reset()
@@ -160,7 +210,7 @@ def _sample(
                 return
             new = token[:, None]
             if slide:
-                recent = torch.cat([recent, new], dim=1)[:, -(n_ctx // 2) :]
+                recent = torch.cat([recent, new], dim=1)[:, -half:]
     finally:
         model.train(was_training)
 
@@ -200,7 +250,7 @@ def filter_logits(
     if temperature == 0:
         best = logits.argmax(dim=-1, keepdim=True)
         return torch.full_like(logits, -math.inf).scatter(-1, best, logits.gather(-1, best))
-    logits = logits / temperature
+    logits = _scaled(logits, temperature)
     if top_k is not None and top_k < logits.shape[-1]:
         least = logits.topk(top_k, dim=-1).values[..., -1:]
         logits = logits.masked_fill(logits < least, -math.inf)
@@ -232,11 +282,25 @@ def _check_filter(
         raise ValueError(f"top_p_rule={top_p_rule!r} must be 'textbook' or 'openai'")
 
 
-def _check_length(n_tokens: int, n_ctx: int) -> None:
-    if n_tokens >= n_ctx:
-        raise ValueError(
-            f"prompt has {n_tokens} tokens; it must have fewer than n_ctx={n_ctx}, to leave room"
-        )
+def _scaled(logits: Tensor, temperature: float) -> Tensor:
+    """logits / temperature; where that is beyond all numbers, moved so that the largest is 0."""
+    scaled = logits / temperature
+    if scaled.amax(-1).isfinite().all():
+        return scaled
+    lower = logits.double() - logits.amax(-1, keepdim=True).double()
+    return (lower / temperature).to(logits.dtype)
+
+
+def _half(model: GPT) -> int:
+    """Tokens that are read anew when the context is full."""
+    return max(1, model.config.n_ctx // 2)
+
+
+def _too_long(n_tokens: int, n_ctx: int) -> str:
+    return (
+        f"prompt has {n_tokens} tokens; it must have fewer than n_ctx={n_ctx}, to leave room; "
+        "with slide its end is read"
+    )
 
 
 def _encode(model: GPT, tokenizer: Tokenizer, prompt: str) -> list[int]:
@@ -261,7 +325,6 @@ def _encode(model: GPT, tokenizer: Tokenizer, prompt: str) -> list[int]:
             f"prompt={prompt!r} has characters that the tokenizer does not know; "
             f"it reads {tokenizer.decode(ids)!r}"
         )
-    _check_length(len(ids), model.config.n_ctx)
     return ids
 
 
@@ -271,60 +334,3 @@ def _unknown(tokenizer: Tokenizer) -> int | None:
         return tokenizer.id_of("<unk>") if tokenizer.kind == "word" else None
     except KeyError:
         return None
-
-
-def _stop_ids(tokenizer: Tokenizer, stop: str | int | None) -> set[int]:
-    if stop is None:
-        return set()
-    if stop == "<|endoftext|>":  # the default: whatever ends a text here
-        return set(tokenizer.ends.values())
-    if isinstance(stop, str):
-        if stop not in tokenizer.specials:
-            known = ", ".join(tokenizer.specials) or "none"
-            raise ValueError(f"stop={stop!r} must be one of the special tokens: {known}")
-        return {tokenizer.specials[stop]}
-    if not 0 <= stop < tokenizer.vocab_size:
-        raise ValueError(f"stop={stop} must be a token id in [0, {tokenizer.vocab_size})")
-    return {stop}
-
-
-def _text_so_far(tokenizer: Tokenizer, prompt: list[int]) -> Callable[[int | None], str]:
-    """A function that takes the next id, or None at the end, and returns the text it completes."""
-    if tokenizer.kind == "byte":
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-
-        def complete(token: int | None) -> str:
-            if token is None:
-                return decoder.decode(b"", final=True)
-            return decoder.decode(tokenizer.decode_bytes([token]))
-
-        return complete
-    # Word level: whether a space follows a token shows only when the next one is known, so the
-    # new text is what the whole text has beyond what was handed out.
-    ids = list(prompt)
-    told = tokenizer.decode(ids)
-
-    def complete_word(token: int | None) -> str:
-        nonlocal told
-        if token is None:
-            return ""
-        ids.append(token)
-        text = tokenizer.decode(ids)
-        piece = text[len(told) :]
-        told = text
-        return piece
-
-    return complete_word
-
-
-def _pieces(
-    tokens: Iterator[Tensor], stop: set[int], complete: Callable[[int | None], str]
-) -> Iterator[str]:
-    """Text pieces of a batch of one, up to a token in `stop`."""
-    for token in tokens:
-        if (i := int(token)) in stop:
-            break
-        if piece := complete(i):
-            yield piece
-    if piece := complete(None):
-        yield piece

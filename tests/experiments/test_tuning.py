@@ -43,6 +43,7 @@ def test_patience_by_hand() -> None:
     """Ends `patience` epochs after the best, never before `least`, always at `most`."""
     when = Patience(least=3, patience=2, most=6)
     assert not when.over([0.5, 0.4])
+    assert not Patience(least=4, patience=2, most=6).over([0.5, 0.4, 0.4])  # at chance for a while
     assert when.over([0.5, 0.4, 0.4]) and not when.over([0.5, 0.4, 0.6])
     assert not when.over([0.5, 0.4, 0.6, 0.5]) and when.over([0.5, 0.4, 0.6, 0.5, 0.6])
     assert when.over([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
@@ -147,3 +148,17 @@ def test_scores_are_answered_by_shared_words(settings, monkeypatch) -> None:
     monkeypatch.setattr(baselines, "data_of", lambda settings: data)
     found = baselines.words({**settings, "features": "shared", "C": 1.0}, 0)
     assert found["test"] > 0.9 and found["labels"] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_the_reported_score_is_that_of_the_best_epoch(settings, monkeypatch) -> None:
+    """Weights handed back as the best are those that answer the test part: with a head of zeros in
+    them every text gets the same answer, however good the last epoch was."""
+    train = tuning._until_it_stops_rising
+
+    def with_empty_head(*arguments):
+        curve, best, tokens = train(*arguments)
+        return curve, {**best, "score.weight": torch.zeros_like(best["score.weight"])}, tokens
+
+    monkeypatch.setattr(tuning, "_until_it_stops_rising", with_empty_head)
+    found = fine_tuned({**settings, "least": 12, "patience": 2, "most": 40}, seed=0)
+    assert found["valid"] > 0.9 and found["test"] == pytest.approx(0.5, abs=0.01)

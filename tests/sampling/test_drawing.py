@@ -143,6 +143,18 @@ def test_filters_rows_of_any_shape_apart_and_leaves_the_input_alone():
     assert torch.equal(filter_logits(logits, 0).isfinite().sum(-1), torch.ones(3, 2))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+@pytest.mark.parametrize("temperature", [1e-3, 1e-38, 1e-40, 5e-324])
+def test_a_temperature_near_0_is_greedy(temperature, dtype):
+    """Logits divided by it leave all numbers behind; what is drawn is the likeliest all the same,
+    where two are as likely each with a half."""
+    rows = torch.tensor([[3.0, 1.0, -2.0], [-9.0, -7.0, -8.0], [5.0, 5.0, 0.0]], dtype=dtype)
+    expected = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0.5, 0.5, 0]], dtype=dtype)
+    for how in ({}, {"top_k": 2}, {"top_p": 0.9}, {"top_p": 0.9, "top_p_rule": "openai"}):
+        p = filter_logits(rows, temperature, **how).softmax(-1)
+        torch.testing.assert_close(p, expected, atol=1e-4, rtol=0)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
