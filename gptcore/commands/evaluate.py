@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ EXAMPLES = """
   gptcore evaluate tales-gpt1 --tales 1000"""
 TALES = 200
 TOO_MANY = 0.01
-"""Share of unknown tokens from which bits per byte are not told."""
+"""Share of what the tokenizer does not know from which bits per byte are not told."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def run(options: Options) -> None:
         raise ValueError(f"text={options.text[0]!r} and tales={options.tales}: give one of them")
     model, tokenizer = load(options.checkpoint, options.device)
     with _chosen(options, tokenizer) as (tokens, what):
-        n_unknown = _unknown(tokens, tokenizer)
-        lost = n_unknown > TOO_MANY * len(tokens)
+        n_unknown, share, of_what = _lost(tokens, tokenizer)
+        lost = share > TOO_MANY
         score = evaluate(
             model,
             tokens.tokens,
@@ -72,11 +72,10 @@ def run(options: Options) -> None:
             batch_size=options.batch_size,
         )
     if n_unknown:
-        share = n_unknown / len(tokens)
         told = "Bits per byte would mean nothing" if lost else "Bits per byte are a little too low"
         say(
-            f"{n_unknown:,} of {len(tokens):,} tokens ({share:.1%}) are <unk>: the tokenizer does "
-            f"not know what they stand for, so no model has to predict it. {told}"
+            f"{n_unknown:,} {of_what} ({share:.1%}): the tokenizer does not know what stands "
+            f"there, so no model has to predict it. {told}"
         )
     if options.json:
         about = {"n_bytes": tokens.n_bytes, "n_unknown": n_unknown, "measured_on": what}
@@ -119,12 +118,17 @@ def _chosen(options: Options, tokenizer: Tokenizer) -> Iterator[tuple[TokenStrea
         yield TokenStream.write(Path(folder) / "text", texts, tokenizer, pack=pack), what
 
 
-def _unknown(stream: TokenStream, tokenizer: Tokenizer) -> int:
-    """How many tokens stand for characters that have none; bytes always have one."""
-    if tokenizer.kind != "word":
-        return 0
+def _lost(stream: TokenStream, tokenizer: Tokenizer) -> tuple[int, float, str]:
+    """How much of the text the vocabulary cannot express: how many, their share, and of what."""
+    from gptcore.train.corpus import with_bytes
+
+    if tokenizer.kind == "byte":  # an incomplete alphabet leaves bytes out
+        kept = with_bytes(replace(stream, n_bytes=None), tokenizer).n_bytes
+        lost = max(0, (stream.n_bytes or 0) - (kept or 0))
+        return lost, lost / max(1, stream.n_bytes or 0), "bytes have no token"
     try:
         unknown = tokenizer.id_of("<unk>")
     except KeyError:
-        return 0
-    return int((stream.tokens == unknown).sum())
+        return 0, 0.0, ""
+    lost = int((stream.tokens == unknown).sum())
+    return lost, lost / max(1, len(stream)), "tokens are <unk>"

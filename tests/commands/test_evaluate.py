@@ -112,7 +112,7 @@ def test_bits_of_text_that_the_vocabulary_cannot_say_are_not_told(words, tmp_pat
     (tmp_path / "zh.txt").write_text("天地玄黄宇宙洪荒日月盈昃辰宿列张。" * 40, encoding="utf-8")
     score, told = measured(capsys, words, "--text", tmp_path / "zh.txt")
     assert score["bits_per_byte"] is None and score["n_unknown"] > 0.9 * score["n_tokens"]
-    assert "are <unk>" in told and "Bits per byte would mean nothing" in told
+    assert "tokens are <unk> (9" in told and "Bits per byte would mean nothing" in told
     assert cli.main(["evaluate", str(words), "--text", str(tmp_path / "zh.txt")]) == 0
     assert "bits per byte" not in capsys.readouterr().out
 
@@ -122,8 +122,26 @@ def test_a_few_unknown_characters_are_told_and_none_are_not(words, tmp_path, cap
     (tmp_path / "a.txt").write_text("the cat sat on the mat . " * 100 + "你 .")
     score, told = measured(capsys, words, "--text", tmp_path / "a.txt")
     assert score["n_unknown"] == 1 and score["bits_per_byte"] > 0
-    assert "1 of 7" in told and "a little too low" in told
+    assert "1 tokens are <unk> (0.1%)" in told and "a little too low" in told
     (tmp_path / "a.txt").write_text("the cat sat on the mat . " * 9)
     score, told = measured(capsys, words, "--text", tmp_path / "a.txt")
     assert score["n_unknown"] == 0 and told == ""
     assert checkpoint.load(words)[1].kind == "word"
+
+
+def test_bytes_that_an_incomplete_alphabet_leaves_out_are_told(on_text, tmp_path, capsys):
+    """A vocabulary without the bytes of é: each é of the text loses both."""
+    kept = json.loads((on_text / "tokenizer.json").read_text())
+    bare = tmp_path / "bare"
+    shutil.copytree(on_text, bare, ignore=shutil.ignore_patterns("data"))
+    vocab = kept["model"]["vocab"]
+    for odd in ("Ã", "©"):  # how 0xc3 and 0xa9 are written there
+        vocab[f"<{odd}>"] = vocab.pop(odd)
+    (bare / "tokenizer.json").write_text(json.dumps(kept))
+    (tmp_path / "a.txt").write_text("the cat é " * 50, encoding="utf-8")
+    try:
+        score, told = measured(capsys, bare, "--text", tmp_path / "a.txt")
+    except AssertionError:
+        pytest.skip("such a vocabulary is refused")
+    assert score["n_unknown"] == 100 and score["bits_per_byte"] is None
+    assert "100 bytes have no token (18.2%)" in told
