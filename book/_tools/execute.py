@@ -1,8 +1,10 @@
 """Run notebooks on copies, remember the outputs, and run again only what a change can reach.
 
 A notebook's outputs are kept in `_build/executed/` under a key made of everything that could
-change them: its code cells, the sources of gptcore, the shipped data, the pinned requirements,
-the Python version and the scale. Prose is not part of the key: editing it re-runs nothing.
+change them: its code cells, the sources of gptcore, the shipped data, the pinned requirements and
+what is installed of them, the Python version, the scale and the mirror of real data. Prose is not
+part of the key: editing it re-runs nothing. This run is the only one: the pages are built from it,
+and the tests hold git's stored outputs against it.
 """
 
 import hashlib
@@ -14,6 +16,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import nbformat
@@ -27,6 +30,7 @@ BUILD = ROOT / "_build"
 CACHE = BUILD / "executed"
 CELL_TIMEOUT = 1800  # seconds; a chapter stays far below, a hung kernel does not stay for ever
 
+PINNED = re.compile(r"^([\w.-]+)==", re.MULTILINE)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # IPython colours its tracebacks, log files do not want it
 
 _printing = threading.Lock()
@@ -70,10 +74,22 @@ def surroundings() -> str:
         if "__pycache__" not in path.parts:
             digest.update(f"{path.relative_to(ROOT)}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
-    digest.update(platform.python_version().encode())
-    for name in ("GPTCORE_SCALE", "GPTCORE_DATA_MIRROR"):
-        digest.update(f"{name}={os.environ.get(name, '')}\0".encode())
+    pinned = sorted(set(PINNED.findall((ROOT / "requirements.txt").read_text("utf-8"))))
+    facts = [platform.python_version(), *(f"{name} {_installed(name)}" for name in pinned)]
+    facts += sorted(f"{name}={s}" for name, s in os.environ.items() if name.startswith("GPTCORE_"))
+    mirror = Path(os.environ.get("GPTCORE_DATA_MIRROR") or ROOT / "no mirror")
+    # Names and sizes: of real data no other bytes are read than those with the known SHA-256.
+    found = sorted(path for path in mirror.rglob("*") if path.is_file())
+    facts += [f"{path.relative_to(mirror)} {path.stat().st_size}" for path in found]
+    digest.update("\0".join(facts).encode())
     return digest.hexdigest()
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def key_of(notebook: NotebookNode, around: str) -> str:
@@ -86,8 +102,50 @@ def key_of(notebook: NotebookNode, around: str) -> str:
     return hashlib.sha256(json.dumps([around, code]).encode()).hexdigest()
 
 
+def fresh_run(path: Path, notebook: NotebookNode, around: str) -> NotebookNode | None:
+    """Read the kept run of a notebook, if it is a run of what stands there now.
+
+    Args:
+        path: the notebook's file.
+        notebook: what it holds.
+        around: `surroundings()`.
+
+    Returns:
+        The executed notebook, or None: never run, failed, or run before something changed.
+    """
+    kept = _kept(path)
+    if not kept.exists():
+        return None
+    executed = nbformat.read(kept, as_version=4)
+    return executed if executed.metadata.get("key") == key_of(notebook, around) else None
+
+
+def longest_first(paths: list[Path]) -> list[Path]:
+    """Order notebooks by the seconds of their last run, so that no long one is left for the end.
+
+    Args:
+        paths: notebooks in the order of the book.
+
+    Returns:
+        Those never timed first, the later chapters before the earlier: they train more.
+    """
+    return sorted(reversed(paths), key=_seconds, reverse=True)
+
+
+def _seconds(path: Path) -> float:
+    kept = _kept(path)
+    run = nbformat.read(kept, as_version=4).metadata if kept.exists() else {}
+    return run.get("seconds", float("inf"))
+
+
+def _kept(path: Path) -> Path:
+    return CACHE / f"{path.stem}.ipynb"
+
+
 def run_all(paths: list[Path], jobs: int) -> dict[Path, NotebookNode]:
     """Run what changed, at most `jobs` at a time, and return every notebook with its outputs.
+
+    The longest start first; the result is in the order of `paths`.
 
     Args:
         paths: notebooks to run; the files themselves are only read.
@@ -101,28 +159,27 @@ def run_all(paths: list[Path], jobs: int) -> dict[Path, NotebookNode]:
     """
     around = surroundings()
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = {path: pool.submit(_fresh, path, around) for path in paths}
-    failures = [future.exception() for future in futures.values() if future.exception()]
+        futures = {path: pool.submit(_fresh, path, around) for path in longest_first(paths)}
+    failures = [error for path in paths if (error := futures[path].exception())]
     if failures:
         raise ChapterFailed("\n\n".join(str(failure) for failure in failures))
-    return {path: future.result() for path, future in futures.items()}
+    return {path: futures[path].result() for path in paths}
 
 
 def _fresh(path: Path, around: str) -> NotebookNode:
     notebook = nbformat.read(path, as_version=4)
-    key = key_of(notebook, around)
-    kept = CACHE / f"{path.stem}.ipynb"
-    if kept.exists():
-        executed = nbformat.read(kept, as_version=4)
-        if executed.metadata.get("key") == key:
-            say(f"  {path.stem}: unchanged")
-            return with_outputs(notebook, executed)
+    executed = fresh_run(path, notebook, around)
+    if executed is not None:
+        say(f"  {path.stem}: unchanged")
+        return with_outputs(notebook, executed)
+    started = time.monotonic()
     executed = _run(path, nbformat.from_dict(notebook))
-    executed.metadata["key"] = key
+    executed.metadata["key"] = key_of(notebook, around)
+    executed.metadata["seconds"] = round(time.monotonic() - started, 1)
     CACHE.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(".partial")
+    partial = _kept(path).with_suffix(".partial")
     nbformat.write(executed, partial)
-    partial.replace(kept)
+    partial.replace(_kept(path))
     return with_outputs(notebook, executed)
 
 

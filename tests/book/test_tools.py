@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import build
@@ -55,13 +56,66 @@ def test_surroundings_notice_sources_data_and_pins(name, tmp_path, monkeypatch) 
     assert execute.surroundings() != before
 
 
-def test_scale_changes_the_surroundings(monkeypatch, tmp_path) -> None:
-    """Outputs of one scale are never shown for the other."""
+@pytest.mark.parametrize("name", ["GPTCORE_SCALE", "GPTCORE_CACHE", "GPTCORE_OF_TOMORROW"])
+def test_settings_change_the_surroundings(name, monkeypatch, tmp_path) -> None:
+    """Outputs of one scale are never shown for the other, nor those of any other setting."""
     fake_repository(tmp_path, monkeypatch)
-    monkeypatch.setenv("GPTCORE_SCALE", "laptop")
+    monkeypatch.setenv(name, "laptop")
     laptop = execute.surroundings()
-    monkeypatch.setenv("GPTCORE_SCALE", "gpu")
+    monkeypatch.setenv(name, "gpu")
     assert execute.surroundings() != laptop
+
+
+def test_what_is_installed_and_what_the_mirror_has_change_the_surroundings(
+    monkeypatch, tmp_path
+) -> None:
+    """A pin says what ought to be installed; a mirror's address does not say what is there."""
+    fake_repository(tmp_path, monkeypatch)
+    (tmp_path / "requirements.txt").write_text("# a\ntorch==2.0\npyarrow==9; python_version < '4'")
+    (tmp_path / "mirror" / "udhr").mkdir(parents=True)
+    monkeypatch.setenv("GPTCORE_DATA_MIRROR", str(tmp_path / "mirror"))
+    installed = {"torch": "2.0"}
+
+    def version(name: str) -> str:
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(execute, "version", version)
+    seen = [execute.surroundings()]
+    installed["pyarrow"] = "9"
+    seen.append(execute.surroundings())
+    installed["torch"] = "2.1"
+    seen.append(execute.surroundings())
+    (tmp_path / "mirror" / "udhr" / "eng.txt").write_text("All human beings")
+    seen.append(execute.surroundings())
+    assert len(set(seen)) == 4
+    installed["unpinned"] = "1"
+    assert execute.surroundings() == seen[-1]
+
+
+def test_the_longest_run_first_and_the_result_is_in_the_book_s_order(
+    tmp_path, monkeypatch, capsys
+) -> None:
+    """Those never timed come first, later chapters before earlier ones; then by seconds."""
+    fake_repository(tmp_path, monkeypatch)
+    paths = [tmp_path / "book" / f"0{i}.ipynb" for i in range(1, 6)]
+    execute.CACHE.mkdir(parents=True)
+    for path, seconds in zip(paths, (9.5, 30, None, 12, None), strict=True):
+        ran = notebook()
+        ran.metadata.update({} if seconds is None else {"seconds": seconds})
+        nbformat.write(ran, execute.CACHE / path.name)
+    assert [path.stem for path in execute.longest_first(paths)] == ["05", "03", "02", "04", "01"]
+    assert execute.longest_first([]) == []
+
+    nbformat.write(new_notebook(), paths[0])
+    nbformat.write(new_notebook(), paths[1])
+    found = execute.run_all(paths[:2], jobs=1)
+    assert list(found) == paths[:2]
+    started = [line.split(":")[0] for line in capsys.readouterr().out.splitlines() if "run" in line]
+    assert started == ["  02", "  01"]
+    kept = nbformat.read(execute.CACHE / "02.ipynb", as_version=4)
+    assert 0 < kept.metadata["seconds"] < 60
 
 
 def test_a_notebook_runs_once_and_then_only_after_a_change(tmp_path, monkeypatch, capsys) -> None:
@@ -170,6 +224,21 @@ def test_links_and_local_files_are_no_loads() -> None:
     """A link waits for a click, and a relative address stays in the book."""
     page = '<a href="https://example.org">x</a><script src="_static/x.js"></script>'
     assert offline.external_loads(page + '<link rel="canonical" href="https://a.org/">') == []
+
+
+def test_no_chapter_is_run_twice(monkeypatch, capsys) -> None:
+    """The build runs the notebooks, then nbval's comparison reads that run; each kind is asked."""
+    asked = []
+    monkeypatch.setattr(everything, "browser", lambda: ("browser", True, "done"))
+    monkeypatch.setattr(everything, "run", lambda *a: asked.append(a) or (a[0], True, "done"))
+    monkeypatch.setattr(sys, "argv", ["everything.py"])
+    assert everything.main() == 0
+    kinds = [kind for kind, _ in asked]
+    assert kinds == ["unit tests", "building the book", "notebooks", "structure"]
+    assert [kind for kind, command in asked if "--nbval-lax" in command] == []
+    monkeypatch.setattr(everything, "run", lambda *a: (a[0], a[0] != "notebooks", "1 failed"))
+    assert everything.main() == 1
+    assert "FAILED  notebooks" in capsys.readouterr().out
 
 
 def test_no_browser_is_loud_and_under_ci_a_failure(monkeypatch, capsys) -> None:
