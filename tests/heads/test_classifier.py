@@ -232,6 +232,7 @@ def test_the_head_drops_what_it_reads_and_scales_the_rest():
     assert torch.equal(model.eval()(*batch[::2]), state)
 
 
+@pytest.mark.filterwarnings("ignore:.*longer than the context")
 def test_texts_without_labels_are_classified():
     """By the names of the classes, their numbers, the index of the choice, or the score."""
     for form in FORMS:
@@ -250,6 +251,18 @@ def test_texts_without_labels_are_classified():
         classify(classifier("choice"), TOKENIZER, [{"text": "a", "choices": ["b", "c"]}])
     with pytest.raises(ValueError, match="example 0: text='' is empty"):
         classify(model, TOKENIZER, [{"text": ""}])
+
+
+@pytest.mark.filterwarnings("ignore:.*longer than the context")
+def test_whole_numbers_come_back_as_such_and_long_texts_are_told():
+    model = classifier("classification", labels=("-1", "3", "10"), integers=True)
+    best = model.predict(examples("classification")).argmax(1)
+    found = classify(model, TOKENIZER, ROWS["classification"])
+    assert found == [(-1, 3, 10)[i] for i in best] and {type(one) for one in found} == {int}
+    with pytest.warns(UserWarning, match="^1 of 2 examples are longer than the context of 24 tok"):
+        classify(model, TOKENIZER, [{"text": "a" * 23}, {"text": "a" * 22}])
+    with pytest.raises(ValueError, match="integers=True: labels='3.5' must be a number"):
+        classifier("classification", labels=("1", "2", "3.5"), integers=True)
 
 
 # ---------------------------------------------------------------- where the head reads

@@ -19,6 +19,33 @@ S, D, E = 257, 258, 259
 A, B = list(range(10)), list(range(20, 30))
 MIRROR = os.environ.get("GPTCORE_DATA_MIRROR")
 
+# ---------------------------------------------------------------- what is cut is counted
+
+
+@pytest.mark.parametrize(
+    ("form", "row", "lost"),
+    [  # a context of 24: one text has room for 22 tokens, each of two for 10
+        ("classification", {"text": "a" * 22}, 0),
+        ("classification", {"text": "a" * 25}, 3),
+        ("entailment", {"text": "a" * 10, "text_b": "b" * 10}, 0),
+        ("entailment", {"text": "a" * 12, "text_b": "b" * 15}, 7),
+        ("similarity", {"text": "a" * 11, "text_b": "b"}, 1),
+        ("choice", {"text": "a", "choices": ["b" * 10, "c" * 14, "d" * 12]}, 4),
+    ],
+)
+def test_tokens_that_stand_in_no_row_are_counted(form, row, lost):
+    (example,) = encode([{**row, "label": 0}], form, TOKENIZER, MARKS, 24)
+    assert example.lost == lost
+    told = inputs.cut_told({"train": [example, example], "valid": []}, 24)
+    assert told == (
+        "2 of 2 train examples are longer than the context of 24 tokens has room for: the ends of "
+        f"their texts are cut and never read, up to {lost} tokens"
+        if lost
+        else ""
+    )
+    assert inputs.n_cut([example]) == bool(lost)
+
+
 # ---------------------------------------------------------------- layouts, token by token
 
 
