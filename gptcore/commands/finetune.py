@@ -27,8 +27,8 @@ from gptcore.train.recipes import SUITED, RecipeConfig
 from gptcore.train.trackers import Tracker
 
 EXAMPLES = """
-  gptcore finetune --out runs/mood --data tales-mood --lr 1e-3
-  gptcore finetune --out runs/sst2 --data sst2 --lr 1e-3 --epochs 1
+  gptcore finetune --out runs/mood --data tales-mood
+  gptcore finetune --out runs/sst2 --data sst2 --epochs 1
   gptcore finetune --out runs/mine --data reviews.csv --model openai-gpt
   gptcore finetune --out runs/mine --data reviews.parquet --columns text=review label=stars
   gptcore finetune --out runs/mine --data reviews.csv --model openai-gpt --resume"""

@@ -39,7 +39,7 @@ EXAMPLES = """
 
 DEFAULT = "pocket"
 RUNS = {
-    DEFAULT: RunConfig(steps=3000, batch_size=8, eval_every=500, eval_tokens=10_000, save_every=500)
+    DEFAULT: RunConfig(steps=4000, batch_size=8, eval_every=500, eval_tokens=10_000, save_every=500)
 }
 """How long, where a preset wants it otherwise than `RunConfig` has it: two minutes on a laptop."""
 

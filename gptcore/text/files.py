@@ -12,7 +12,8 @@ import codecs
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -72,16 +73,36 @@ def documents(paths: Iterable[str | Path]) -> Iterator[str]:
             raise ValueError(f"{path} has only white space: there is nothing to learn from it")
 
 
-def digest(paths: Iterable[str | Path]) -> str:
-    """SHA-256 over the contents of text files, in order; names do not count."""
-    total = hashlib.sha256()
-    for path in text_files(paths):
-        one = hashlib.sha256()
-        with open(path, "rb") as file:
-            while block := file.read(PIECE):
-                one.update(block)
-        total.update(one.digest())
+def digest(paths: Iterable[str | Path], *, progress: bool = False) -> str:
+    """SHA-256 over the contents of text files, in order; names do not count.
+
+    Args:
+        paths: files and folders.
+        progress: show a bar (needs tqdm).
+    """
+    files, total = text_files(paths), hashlib.sha256()
+    with byte_bar("reading", files, progress) as advance:
+        for path in files:
+            one = hashlib.sha256()
+            with open(path, "rb") as file:
+                while block := file.read(PIECE):
+                    one.update(block)
+                    advance(len(block))
+            total.update(one.digest())
     return total.hexdigest()
+
+
+@contextmanager
+def byte_bar(name: str, files: list[Path], progress: bool) -> Iterator[Callable[[int], object]]:
+    """A bar over the bytes of files, or nothing; hand it the bytes that are done as they are."""
+    if not progress:
+        yield lambda n_bytes: None
+        return
+    from tqdm import tqdm
+
+    total = sum(path.stat().st_size for path in files)
+    with tqdm(desc=name, total=total, unit="B", unit_scale=True) as bar:
+        yield bar.update
 
 
 def _pieces(path: Path) -> Iterator[str]:

@@ -35,16 +35,31 @@ def documents(texts: Iterable[str | Path]) -> Iterator[str]:
         yield from files.documents([text]) if named is None else _of_set(*named)
 
 
-def digest(texts: Iterable[str | Path]) -> str:
-    """SHA-256 over the contents of texts, in order; names of files do not count."""
+def n_bytes(texts: Iterable[str | Path]) -> int | None:
+    """How long the texts are; None where that is not known before they are read."""
+    texts = list(texts)
+    if any(map(_set, texts)):
+        return None
+    paths = files.text_files(texts)
+    zipped = any(path.name.lower().endswith(".gz") for path in paths)
+    return None if zipped else sum(path.stat().st_size for path in paths)
+
+
+def digest(texts: Iterable[str | Path], *, progress: bool = False) -> str:
+    """SHA-256 over the contents of texts, in order; names of files do not count.
+
+    Args:
+        texts: files, folders and names of sets.
+        progress: show a bar (needs tqdm).
+    """
     texts = list(texts)
     if not any(map(_set, texts)):
-        return files.digest(texts)
+        return files.digest(texts, progress=progress)
     total = hashlib.sha256()
     for text in texts:
         named = _set(text)
         if named is None:
-            total.update(files.digest([text]).encode())
+            total.update(files.digest([text], progress=progress).encode())
         else:  # the bytes of a set are those of the table, or are refused
             told = [named, [file.sha256 for file in datasets.get(named[0]).files]]
             total.update(repr(told).encode())

@@ -95,7 +95,7 @@ def prepare(
     given = tokenizer
     if given is None and data.tokenizer is not None:
         given = Tokenizer.load(data.tokenizer)
-    settings = _settings(data, vocab_size, given)
+    settings = _settings(data, vocab_size, given, progress)
     folder = Path(folder) / key_of(settings)
     tokenizer = given or _own_tokenizer(data, vocab_size, folder / "tokenizer.json", progress)
 
@@ -107,7 +107,8 @@ def prepare(
         except (FileNotFoundError, ValueError):
             pass  # not made yet, or not whole
         if progress:
-            texts = _with_bar(texts, f"encoding {name}", total)
+            size = reading.n_bytes(data.text) if data.text else None
+            texts = _with_bar(texts, f"encoding {name}", total, size)
         return TokenStream.write(folder / name, texts, tokenizer, pack=data.pack)
 
     if data.text:
@@ -119,10 +120,12 @@ def prepare(
     return Corpus(tokenizer, train, valid, settings)
 
 
-def _settings(data: DataConfig, vocab_size: int, given: Tokenizer | None) -> dict[str, Any]:
+def _settings(
+    data: DataConfig, vocab_size: int, given: Tokenizer | None, progress: bool
+) -> dict[str, Any]:
     settings: dict[str, Any] = {"held_out": data.held_out, "pack": data.pack}
     if data.text:
-        settings |= {"text_sha256": reading.digest(data.text)}
+        settings |= {"text_sha256": reading.digest(data.text, progress=progress)}
     else:
         settings |= {"tales": data.tales, "tales_seed": data.tales_seed}
     if given:
@@ -179,7 +182,16 @@ def with_bytes(stream: TokenStream, tokenizer: Tokenizer) -> TokenStream:
     return replace(stream, n_bytes=counted)
 
 
-def _with_bar(texts: Iterable[str], name: str, total: int | None) -> Iterable[str]:
+def _with_bar(
+    texts: Iterable[str], name: str, total: int | None, size: int | None
+) -> Iterator[str]:
+    """The texts one by one with a bar: of tales if their number is known, else of bytes."""
     from tqdm import tqdm
 
-    return tqdm(texts, desc=name, total=total, unit=" documents", unit_scale=True)
+    if total is not None:
+        yield from tqdm(texts, desc=name, total=total, unit=" tales", unit_scale=True)
+        return
+    with tqdm(desc=name, total=size, unit="B", unit_scale=True) as bar:
+        for text in texts:
+            yield text
+            bar.update(len(text.encode("utf-8", "surrogatepass")))

@@ -360,7 +360,7 @@ def describe(
 
 
 def sample(model: GPT, corpus: Corpus) -> dict[str, Any]:
-    """How the model goes on from the first words of the held-out text, at temperature 0.7."""
+    """How the model goes on from the first words of the held-out text, at temperature 0.5."""
     tokenizer, half = corpus.tokenizer, max(1, model.config.n_ctx // 2)
     beginning = tokenizer.decode(corpus.valid.tokens[:half].tolist())
     ids = tokenizer.encode(" ".join(beginning.split()[:3]))[:half] or [0]
@@ -368,7 +368,7 @@ def sample(model: GPT, corpus: Corpus) -> dict[str, Any]:
         model,
         torch.tensor([ids], device=model.device),
         max_new_tokens=SAMPLE_TOKENS,
-        temperature=0.7,
+        temperature=0.5,
         seed=0,
         vocab_size=tokenizer.vocab_size,
     )

@@ -10,7 +10,7 @@ vocabulary does not count). GPT-2's rates were never published; GPT-3's stand fo
 like it. Where nothing is published, for networks as small as the course's, the rates are our own.
 
 Source: GPT-1 §4.1; GPT-3 Table 2.1 and App. B; InstructGPT App. C.1 (supervised fine-tuning); rows
-"tiny", "pocket" and "small" by trying, data/README.md.
+"tiny", "pocket" and "small" by trying on Tales.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def test_a_share_is_a_warm_up_and_options_say_otherwise_than_the_recipe(tmp_path
 def test_the_defaults_are_the_presets(monkeypatch):
     """A published size brings its paper's rate, and the first run its own length."""
     found = train.defaults(["--out", "x"])
-    assert (found.model, found.run.steps, found.run.batch_size) == (PRESETS["pocket"], 3000, 8)
+    assert (found.model, found.run.steps, found.run.batch_size) == (PRESETS["pocket"], 4000, 8)
     assert found.optim.lr == 3e-3
     found = train.defaults(["--out", "x", "--preset=gpt2-xl", "--steps", "20000"])
     assert (found.optim.lr, found.optim.warmup, found.run.steps) == (2e-4, 750, 1000)

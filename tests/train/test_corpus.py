@@ -1,5 +1,6 @@
 """Text made ready for a run: whose tokenizer, what is found again, what is held out."""
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -77,6 +78,12 @@ def test_progress_shows_bars(tmp_path, capsys, monkeypatch):
     assert "encoding train" in capsys.readouterr().err
     prepare(DataConfig(tales=11), 300, tmp_path)
     assert capsys.readouterr().err == ""
+    (tmp_path / "a.txt").write_text(TEXT)
+    prepare(DataConfig(text=(tmp_path / "a.txt",)), 300, tmp_path, progress=True)
+    shown = capsys.readouterr().err
+    size = f"{len(TEXT) / 1000:.2f}k/{len(TEXT) / 1000:.2f}k"
+    for step in ("reading", "encoding text"):  # each with all bytes of the file
+        assert re.search(rf"{step}: 100%.* {size} ", shown), shown
 
 
 def test_bytes_are_counted_without_the_text(tmp_path):
