@@ -91,7 +91,7 @@ def defaults(args: list[str]) -> Options:
         return first
     given = tyro.cli(Options, prog="gptcore train", args=args, default=first)
     if given.resume and (known := began_with(given.out)):
-        return _as_begun(first, known)
+        return _as_begun(first, known, given, "--preset" in words)
     if given.init is None:
         return replace(first, optim=pretraining(given.model, given.run.steps).optim)
     if given.model != PRESETS[given.preset]:
@@ -100,15 +100,22 @@ def defaults(args: list[str]) -> Options:
     return replace(first, optim=pretraining(shape, given.run.steps, further=True).optim)
 
 
-def _as_begun(first: Options, known: dict[str, Any]) -> Options:
-    """The options with which a run was begun, as far as its folder tells them."""
+def _as_begun(first: Options, known: dict[str, Any], given: Options, preset: bool) -> Options:
+    """The options with which a run was begun, as far as its folder tells them.
+
+    A preset that is named counts, too: where it is another, the run says so and is not resumed.
+    """
     optim, corpus = dict(known["optim"]), known["corpus"]
+    if "text_sha256" in corpus and not given.data.text:
+        raise ValueError(f"the run in {given.out} was begun on files: name them again with --text")
+    model = {**known["model"], "vocab_size": corpus.get("vocab_size", known["model"]["vocab_size"])}
     steps = optim.pop("steps", first.run.steps)
     same = {name: known[name] for name in ("accumulate", "seed")}
-    read = {k: v for k, v in corpus.items() if k in ("held_out", "pack", "tales", "tales_seed")}
+    names = ("held_out", "pack", "tales", "tales_seed", "tokenizer_bytes")
+    read = {name: corpus[name] for name in names if name in corpus}
     return replace(
         first,
-        model=GPTConfig(**known["model"]),
+        model=first.model if preset else GPTConfig(**model),
         init=known.get("init"),
         optim=OptimConfig(**optim),
         run=replace(first.run, steps=steps, batch_size=known["data"]["batch_size"], **same),

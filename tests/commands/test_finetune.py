@@ -103,6 +103,19 @@ def test_it_says_how_good_the_best_is_and_where(folder, unbroken, capsys):
     assert classify(model, tokenizer, [{"text": "aaaf"}, {"text": "bbbe"}]) == ["a", "b"]
 
 
+def test_a_run_that_has_learned_nothing_says_so(folder, tmp_path, capsys):
+    """A rate of almost nothing, which the recipe would not have taken; half of the rows are a."""
+    out = tmp_path / "out"
+    assert cli.main(arguments(folder, out, "--lr", "1e-12", "--epochs", 1)) == 0
+    told = capsys.readouterr().err
+    assert "10 updates, 4 examples each" not in told
+    assert "; here lr 1e-12, batch_size 4, epochs 1.0" in told
+    found = json.loads((out / "run.json").read_text())
+    assert found["most_frequent"]["valid"] == 0.5
+    no_better = [part for part in ("valid", "test") if found[part]["accuracy"] <= 0.5]
+    assert told.count("no more than always giving the most frequent label") == len(no_better) > 0
+
+
 # ---------------------------------------------------------------- files of all kinds
 
 PAIRS = [

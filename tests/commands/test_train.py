@@ -66,7 +66,8 @@ def test_the_defaults_are_the_presets(monkeypatch):
 def test_what_is_not_typed_on_a_resume_is_what_the_run_was_begun_with(tmp_path, capsys):
     """Also by the version before, whose defaults were others."""
     out = tmp_path / "run"
-    begun = [*SMALL, "--steps", 8, "--batch-size", 3, "--lr", "5e-3", "--seed", 4]
+    begun = [*SMALL, "--vocab-size", 9000, "--steps", 8, "--batch-size", 3]
+    begun += ["--lr", "5e-3", "--seed", 4]
     ran(capsys, tmp_path / "whole", *begun)
     monkey = pytest.MonkeyPatch()
     monkey.setattr(train, "progress_bar", broken_bar)
@@ -78,7 +79,12 @@ def test_what_is_not_typed_on_a_resume_is_what_the_run_was_begun_with(tmp_path, 
     assert "gptcore: going on after update 5 of 8\n" in err
     one, two = (checkpoint.load(f)[0].state_dict() for f in (tmp_path / "whole", out))
     assert all(torch.equal(one[name], two[name]) for name in one)
-    printed = failing(capsys, "train", "--out", out, "--resume", "--steps", 30, "--quiet")
+    assert checkpoint.load(out)[0].config.vocab_size < 9000  # the text has no more to learn from
+    again = ["train", "--out", out, "--resume", "--quiet"]
+    assert "vocab_size=9000, now corpus.vocab_size=50257" in failing(
+        capsys, *again, "--preset=gpt2"
+    )
+    printed = failing(capsys, *again, "--steps", 30)
     way_out = r"optim\.steps=8, now optim\.steps=30: .*--init \S*run --out ANOTHER --lr 0.005"
     assert re.search(way_out, printed)
 
@@ -161,4 +167,15 @@ def test_a_run_of_before_can_be_resumed_without_its_settings(tmp_path, capsys):
         next(steps)
     steps.close()
     known = train.defaults(["--out", str(config.out), "--resume"])
+    assert known.init is None
     assert known.model.d_model == 64 and known.run.steps == 1000 and known.data.tales == 30
+
+
+def test_files_are_named_again_on_a_resume(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("the cat sat on the mat . " * 50)
+    args = [*SMALL[2:], "--text", tmp_path / "a.txt", "--steps", 6]
+    ran(capsys, tmp_path / "run", *args)
+    again = ["train", "--out", tmp_path / "run", "--resume", "--quiet"]
+    assert "was begun on files: name them again with --text" in failing(capsys, *again)
+    _, err = ran(capsys, tmp_path / "run", "--resume", "--text", tmp_path / "a.txt")
+    assert "going on after update 6 of 6" in err

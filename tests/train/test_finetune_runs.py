@@ -94,7 +94,8 @@ def test_a_run_leaves_its_record(unbroken):
     assert record["n_params"] == sum(p.numel() for p in best.parameters())
     assert record["data"]["n"] == {"train": 12, "valid": 6, "test": 6}
     assert (record["data"]["name"], record["data"]["labels"]) == ("letters", ["a", "b"])
-    assert record["config"]["recipe"]["lr"] == 2e-2
+    assert record["config"]["recipe"]["lr"] == 2e-2 and record["recipe"] == "small"
+    assert record["most_frequent"] == {"valid": 0.5, "test": 0.5}  # three of six, either way
     made = tuning(data=FALLING)
     made.model = best
     for part in ("valid", "test"):
