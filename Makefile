@@ -47,8 +47,8 @@ notebooks: $(READY) ## refresh the notebooks that git keeps: run, text outputs o
 test: $(READY) ## everything: units, notebooks, the book's structure, the book in a browser
 	@$(PY) tests/everything.py
 
-test-fast: $(READY) ## the unit tests
-	@$(PY) tests/everything.py --fast
+test-fast: $(READY) ## the unit tests, but for those that passed as they stand (ALL=1: all)
+	@$(PY) tests/everything.py --fast $(if $(ALL),--all)
 
 test-mutants: $(READY) ## plant each deliberate fault on a copy and show which test catches it
 	@$(PY) tests/mutants/run.py

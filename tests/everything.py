@@ -1,6 +1,7 @@
 """Run every kind of test and end with one line per kind: what `make test` calls.
 
-`--fast` runs the unit tests only. Each kind runs even when an earlier one failed.
+`--fast` runs the unit tests only, without those files that passed as they stand; `--all` runs these
+too, and so does CI=true. Each kind runs even when an earlier one failed.
 """
 
 import os
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT / "book" / "_tools"), str(ROOT / "tests" / "book")]
+sys.path += [str(ROOT / "tests"), str(ROOT / "book" / "_tools"), str(ROOT / "tests" / "book")]
 
 PYTEST = [sys.executable, "-m", "pytest"]
 UNITS = [*PYTEST, "tests", "--ignore=tests/book", "-n", "2", "-q"]
@@ -29,8 +30,9 @@ CLOSING = re.compile(r"^=*\s*((?:\d+ [a-z]+,? ?)+|no tests ran) in [\d.]+s.*$")
 def main() -> int:
     """Run the kinds asked for, print the summary, and return the exit status."""
     started = time.monotonic()
-    results = [run("unit tests", UNITS)]
-    if "--fast" not in sys.argv:
+    fast = "--fast" in sys.argv
+    results = [units(skip=fast and "--all" not in sys.argv and not in_ci())]
+    if not fast:
         results += [run("building the book", [sys.executable, "book/_tools/build.py"])]
         results += [run("notebooks", NOTEBOOKS)]
         results += [run("structure", [*PYTEST, *STRUCTURE, "-q"]), browser()]
@@ -40,15 +42,37 @@ def main() -> int:
     return 0 if all(passed for _, passed, _ in results) else 1
 
 
+def units(skip: bool) -> tuple[str, bool, str]:
+    """Run the unit tests and remember which files passed.
+
+    Args:
+        skip: leave out the files that have passed as they stand, with all they depend on.
+    """
+    import unchanged
+
+    digests = unchanged.digests()
+    left_out = unchanged.skippable(digests) if skip else []
+    count = f"{len(left_out)} of {len(digests)} files passed as they stand and are left out"
+    if len(left_out) == len(digests):
+        return "unit tests", True, f"{count}; --all runs them"
+    name, passed, closing = run("unit tests", [*UNITS, *(f"--ignore={t}" for t in left_out)])
+    unchanged.remember({t: d for t, d in digests.items() if t not in left_out}, passed)
+    return name, passed, f"{closing} ({count}; --all runs them)" if left_out else closing
+
+
+def in_ci() -> bool:
+    """Whether this is a run that others rely on: nothing is left out and nothing may be absent."""
+    return os.environ.get("CI", "").lower() == "true"
+
+
 def browser() -> tuple[str, bool, str]:
     """Open the built pages in a browser, fetching one if this machine has none."""
     from chromium import find, provide
 
     if find() is None and provide() is None:
-        required = os.environ.get("CI", "").lower() == "true"
         message = "NO BROWSER: the pages were NOT opened. Install Chromium and run again."
         print(f"\n==== browser ====\n{message}", flush=True)
-        return "browser", not required, message
+        return "browser", not in_ci(), message
     return run("browser", [*PYTEST, *PAGES, "-q"])
 
 

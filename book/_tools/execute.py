@@ -75,14 +75,19 @@ def surroundings() -> str:
             digest.update(f"{path.relative_to(ROOT)}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     pinned = sorted(set(PINNED.findall((ROOT / "requirements.txt").read_text("utf-8"))))
-    facts = [platform.python_version(), *(f"{name} {_installed(name)}" for name in pinned)]
-    facts += sorted(f"{name}={s}" for name, s in os.environ.items() if name.startswith("GPTCORE_"))
-    mirror = Path(os.environ.get("GPTCORE_DATA_MIRROR") or ROOT / "no mirror")
-    # Names and sizes: of real data no other bytes are read than those with the known SHA-256.
-    found = sorted(path for path in mirror.rglob("*") if path.is_file())
-    facts += [f"{path.relative_to(mirror)} {path.stat().st_size}" for path in found]
+    facts = [*settings(), *(f"{name} {_installed(name)}" for name in pinned)]
     digest.update("\0".join(facts).encode())
     return digest.hexdigest()
+
+
+def settings() -> list[str]:
+    """List what is set outside the repository: Python, GPTCORE_*, the files of the mirror."""
+    facts = [f"{name}={s}" for name, s in os.environ.items() if name.startswith("GPTCORE_")]
+    mirror = Path(os.environ.get("GPTCORE_DATA_MIRROR") or ROOT / "no mirror")
+    # Names and sizes: of real data no other bytes are read than those with the known SHA-256.
+    found = (path for path in mirror.rglob("*") if path.is_file())
+    facts += [f"{path.relative_to(mirror)} {path.stat().st_size}" for path in found]
+    return [platform.python_version(), *sorted(facts)]
 
 
 def _installed(package: str) -> str:
