@@ -36,6 +36,7 @@ import torch
 from gptcore import GPT, PRESETS, GPTConfig, evaluate, load, save
 from gptcore.experiments import Condition, Grid, Record, again, measure
 from gptcore.experiments.baselines import majority, probe, words
+from gptcore.experiments.grids import SELECT_SEED
 from gptcore.experiments.tuning import RECIPE, Patience, fine_tuned
 from gptcore.lstm import LSTM
 from gptcore.optim import OptimConfig
@@ -322,26 +323,36 @@ def sample(name: str) -> bool:
 
 
 def run_grids(name: str, jobs: int, only: list[str] | None, fresh: bool) -> Record:
-    """All grids of a record, joined."""
-    about: dict[str, Any] = {}
-    whole = Record(about, [])
+    """All grids of a record, joined; what is not asked for stays as it is on record."""
+    kept = on_record(name)
+    rows, labels, budgets = [], {}, {}
     for grid in GRIDS[name]():
-        wanted = [c.name for c in grid.conditions if only is None or c.name in only]
+        names = [c.name for c in grid.conditions]
+        wanted = [one for one in names if only is None or one in only]
+        stay = [row for row in kept.rows if row["condition"] in names] if kept else []
         found = measure(
             grid,
             RUNS / "measure",
             command=f"python data/measure.py {name}",
             jobs=jobs,
             only=wanted,
-            known=None if fresh else on_record(name),
+            known=None if fresh else kept,
         )
-        whole.rows += found.rows
-        whole.labels |= found.labels
-        budgets, minutes = about.get("budget", []), about.get("minutes", 0)
-        about |= {**found.about, "budget": [*budgets, found.about["budget"]]}
-        about["minutes"] = round(minutes + found.about["minutes"], 1)
-    about |= {"hardware": hardware(torch.device("cpu")), "recipe": asdict(RECIPE), "sizes": SIZES}
-    return whole
+        rows += found.rows + [row for row in stay if row["condition"] not in found.conditions()]
+        labels |= {**(kept.labels if kept else {}), **found.labels}
+        budgets[grid.run.__name__] = grid.budget
+    about = {
+        "name": name,
+        "command": f"python data/measure.py {name}",
+        "seeds": sorted({row["seed"] for row in rows} - {SELECT_SEED}),
+        "select_seed": SELECT_SEED,
+        "budget": budgets,
+        "minutes": round(sum(row["seconds"] for row in rows) / 60, 1),
+        "hardware": hardware(torch.device("cpu")),
+        "recipe": asdict(RECIPE),
+        "sizes": SIZES,
+    }
+    return Record(about, rows, labels)
 
 
 def main() -> None:
@@ -349,7 +360,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=RAW)
     parser.add_argument("names", nargs="*", choices=[*GRIDS, *OTHERS, []], metavar="NAME")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
-    parser.add_argument("--only", nargs="*", help="names of conditions; writes no record")
+    parser.add_argument("--only", nargs="*", help="conditions; others stay as they are on record")
     parser.add_argument("--fresh", action="store_true", help="run what is on record, too")
     parser.add_argument("--sample", action="store_true", help="run a part, and compare")
     options = parser.parse_args()
@@ -365,8 +376,7 @@ def main() -> None:
             OTHERS[name]()
             continue
         found = run_grids(name, options.jobs, options.only, options.fresh)
-        if options.only is None:
-            write_json(RECORDS / f"{name}.json", found.as_json())
+        write_json(RECORDS / f"{name}.json", found.as_json())
         print(found.table().to_string())
 
 

@@ -21,6 +21,7 @@ import torch
 
 from gptcore.checkpoint import load
 from gptcore.experiments.tuning import data_of, result
+from gptcore.extras import needing
 from gptcore.heads.classifier import Classifier, HeadConfig, body
 from gptcore.labelled import Labelled, Row
 from gptcore.labelled.shape import PARTS
@@ -55,7 +56,8 @@ def words(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     Of choices each option is scored by its own features. settings["C"] says how little the
     weights are held back.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    with needing("finetune"):
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
     data = data_of(settings)
     texts = {part: [_texts(row) for row in getattr(data, part)] for part in PARTS}
@@ -121,9 +123,10 @@ def _regression(
     data: Labelled, features: dict[str, list[np.ndarray]], C: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Learn on train, answer valid and test; features of an example are (options, F)."""
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    with needing("finetune"):
+        from sklearn.linear_model import LogisticRegression, Ridge
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
 
     labels = np.array([row["label"] for row in data.train])
     x = {part: np.concatenate(rows) for part, rows in features.items()}

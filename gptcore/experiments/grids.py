@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from gptcore.experiments.records import CANDIDATE, REPORTED, Record, digest_of
+from gptcore.extras import needing
 
 Settings = dict[str, Any]
 Run = Callable[[Settings, int], dict[str, Any]]
@@ -194,7 +195,8 @@ def _run(
     grid: Grid, cells: list[Cell], kept: Path, jobs: int, bar: Any
 ) -> list[tuple[Cell, dict[str, Any]]]:
     """Results of cells in their order; what is kept is read, the rest runs side by side."""
-    from joblib import Parallel, delayed
+    with needing("finetune"):
+        from joblib import Parallel, delayed
 
     paths = [kept / f"{cell.key(grid)}.json" for cell in cells]
     todo = {path: cell for path, cell in zip(paths, cells, strict=True) if not path.is_file()}

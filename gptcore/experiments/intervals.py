@@ -22,6 +22,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gptcore.extras import needing
+
 RESAMPLES = 2000
 MEASURES = ("mean", "pearson")
 
@@ -99,7 +101,8 @@ def interval(a: Runs, b: Runs | None = None, *, level: float = 0.95, seed: int =
     Raises:
         ValueError: the two sides have other test items, or numbers of seeds that do not pair.
     """
-    from scipy import stats
+    with needing("finetune"):
+        from scipy import stats
 
     if b is not None:
         _check_pair(a, b)

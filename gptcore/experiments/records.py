@@ -13,15 +13,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gptcore.checkpoint.shipped import run_record
 from gptcore.experiments.intervals import Interval, Runs, interval, runs_of
-
-if TYPE_CHECKING:
-    import pandas
+from gptcore.extras import needing
 
 CANDIDATE, REPORTED = "candidate", "reported"
 
@@ -72,9 +70,10 @@ class Record:
         """What was chosen for a condition on the validation part, such as {"lr": 0.001}."""
         return self._rows(condition, REPORTED)[0]["choice"]
 
-    def table(self) -> pandas.DataFrame:
-        """Every run as a row of a pandas table, without the answers to single items."""
-        import pandas
+    def table(self) -> Any:
+        """Every run as a row of a pandas DataFrame, without the answers to single items."""
+        with needing("finetune"):
+            import pandas
 
         rows = [{k: v for k, v in row.items() if k not in ("items", "curve")} for row in self.rows]
         return pandas.DataFrame(rows)

@@ -60,9 +60,8 @@ def evidence(
         scale: at which size we measured, in a few words, such as "0.7M parameters, laptop".
         seed: the seed or seeds behind the measurement, if chance had a part in it.
         interval: (low, high) around a measured number, over the seeds and test items.
-        record: where the measurement is on record and not made by the cell: {"command": ...,
-            "minutes": ... where known}, such as `Record.origin`; None for what the cell
-            measures live.
+        record: of a measurement on record: {"command": ..., "minutes": ... where known}, such as
+            `Record.origin`; None for what the cell measures live.
         note: what differs from the paper's experiment; required when `holds` is None.
 
     Raises:
