@@ -16,12 +16,12 @@ PORT   ?= 8000
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup book notebooks test test-fast test-mutants measure-sample serve lab bench lint clean distclean
+.PHONY: help setup book notebooks test test-fast test-install test-mutants measure-sample serve lab bench lint clean distclean
 
 help: ## this list
 	@echo "GPT, Claim by Claim"; echo
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | \
-	  awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
+	  awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
 
 setup: $(READY) ## the Python environment in .venv
 
@@ -49,6 +49,9 @@ test: $(READY) ## everything: units, notebooks, the book's structure, the book i
 
 test-fast: $(READY) ## the unit tests, but for those that passed as they stand (ALL=1: all)
 	@$(PY) tests/everything.py --fast $(if $(ALL),--all)
+
+test-install: $(READY) ## a wheel, installed with the oldest and the newest packages it asks for
+	@GPTCORE_TEST_INSTALL=1 $(PY) -m pytest tests/test_packaging.py -q
 
 test-mutants: $(READY) ## plant each deliberate fault on a copy and show which test catches it
 	@$(PY) tests/mutants/run.py
