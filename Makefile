@@ -16,7 +16,7 @@ PORT   ?= 8000
 
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup book notebooks test test-fast test-install test-mutants measure-sample serve lab bench lint clean distclean
+.PHONY: help setup book notebooks test test-fast test-install test-mutants test-turns measure-sample serve lab bench lint clean distclean
 
 help: ## this list
 	@echo "GPT, Claim by Claim"; echo
@@ -58,6 +58,9 @@ test-mutants: $(READY) ## plant each deliberate fault on a copy and show which t
 
 measure-sample: $(READY) ## measure a part of what is on record again, and compare
 	@$(PY) data/measure.py --sample
+
+test-turns: $(READY) ## take away the effect behind each verdict and show that it turns
+	@$(PY) tests/turns/run.py
 
 serve: $(READY) ## serve the built book (PORT=8000)
 	@test -f $(HTML)/index.html || $(MAKE) --no-print-directory book

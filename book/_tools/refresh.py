@@ -1,5 +1,8 @@
 """Refresh the notebooks that git keeps: run them and keep what can be read as text.
 
+    python book/_tools/refresh.py                      every chapter
+    python book/_tools/refresh.py book/03_*.ipynb      these
+
 Printed text, execution counts and the records of evidence stay, because they are what the tests
 compare; a verdict that has changed is said aloud. Figures, widget views and their state go: the
 book draws them anew on the reader's machine.
@@ -24,9 +27,10 @@ LIMIT = 500_000  # bytes of a notebook in git
 
 
 def main() -> int:
-    """Run the chapters, write them back stripped, and report their sizes."""
+    """Run chapters, those named or all, write them back stripped, and report their sizes."""
+    named = [Path(name).resolve() for name in sys.argv[1:]]
     try:
-        notebooks = run_all(chapters(), jobs=int(os.environ.get("JOBS") or 1))
+        notebooks = run_all(named or chapters(), jobs=int(os.environ.get("JOBS") or 1))
     except ChapterFailed as failure:
         say(f"\n{failure}\n\nNo notebook was changed: a chapter failed.")
         return 1

@@ -110,6 +110,82 @@ def verdict_complaints(sources: list[str]) -> list[str]:
     return found
 
 
+def basis_complaints(sources: list[str]) -> list[str]:
+    """List the rows of evidence whose card says "live" of a stored record, or the other way round.
+
+    A value is on record if it comes from a call of `run_record` or `record`, or from a name that
+    an earlier statement made from such a value: assigned, looped over, put into by a method, or
+    returned by a function that reads one. What a row says in `measured`, `holds` and `interval` is
+    looked at.
+
+    Args:
+        sources: the code cells of a notebook, in order.
+    """
+    found: list[str] = []
+    stored: set[str] = set()
+    for number, source in enumerate(sources, start=1):
+        for node in ast.parse(MAGIC.sub(r"\1pass", source)).body:
+            for call in (part for part in ast.walk(node) if _calls(part, {"evidence"})):
+                given = {keyword.arg: keyword.value for keyword in call.keywords}
+                told = [given[name] for name in ("measured", "holds", "interval") if name in given]
+                rests = any(_on_record(value, stored) for value in told)
+                record = given.get("record")
+                says = record is not None and not (
+                    isinstance(record, ast.Constant) and record.value is None
+                )
+                if rests != says:
+                    wanted = "needs record=" if rests else "measures live and passes record="
+                    found.append(f"code cell {number} line {call.lineno}: a row {wanted}")
+            _keep_track(node, stored)
+    return found
+
+
+def _calls(node: ast.AST, names: set[str]) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    return getattr(node.func, "id", getattr(node.func, "attr", "")) in names
+
+
+def _on_record(node: ast.AST, stored: set[str]) -> bool:
+    """Whether an expression reads a stored record, or a name made from one."""
+    return bool(_names(node) & stored) or any(
+        _calls(part, {"run_record", "record"}) for part in ast.walk(node)
+    )
+
+
+def _keep_track(statement: ast.stmt, stored: set[str]) -> None:
+    """Bring the names that hold stored values up to date with a statement and those in it."""
+    if isinstance(statement, ast.FunctionDef):
+        if any(_on_record(part, stored) for part in statement.body):
+            stored.add(statement.name)
+        else:
+            stored.discard(statement.name)
+        return
+    call = getattr(statement, "value", None)
+    if isinstance(statement, ast.Expr) and isinstance(getattr(call, "func", None), ast.Attribute):
+        if any(_on_record(part, stored) for part in [*call.args, *call.keywords]):
+            stored |= _roots(call.func.value)  # such as found.append(record["seconds"])
+        return
+    value = getattr(statement, "iter", getattr(statement, "value", None))
+    targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+    if value is not None and targets != [None]:
+        made = {name for target in targets for name in _roots(target)}
+        whole = {target.id for target in targets if isinstance(target, ast.Name)}
+        if _on_record(value, stored):
+            stored |= made
+        elif isinstance(statement, ast.Assign):  # a part set anew leaves the others stored
+            pairs = {part.id for t in targets for part in ast.walk(t) if isinstance(part, ast.Name)}
+            stored -= whole | (pairs if all(isinstance(t, ast.Tuple) for t in targets) else set())
+    for inner in ast.iter_child_nodes(statement):
+        if isinstance(inner, ast.stmt):
+            _keep_track(inner, stored)
+
+
+def _roots(target: ast.AST) -> set[str]:
+    """The names that an assignment to a target changes: of `a[i], b.c` both `a` and `b`."""
+    return {part.id for part in ast.walk(target) if isinstance(part, ast.Name)}
+
+
 def _names(node: ast.AST) -> set[str]:
     """What an expression reads from outside: the variables of its own loops are not among it."""
     names = [name for name in ast.walk(node) if isinstance(name, ast.Name)]
