@@ -56,10 +56,12 @@ class OptimConfig:
             if value is None and name in ("clip", "decay_steps"):
                 continue
             kind = int if name in ("warmup", "decay_steps") else int | float
-            share = name == "warmup" and isinstance(value, float) and value < 1
-            if not (isinstance(value, kind) or share) or isinstance(value, bool):
+            if name == "warmup" and isinstance(value, float):
+                if value >= 1:
+                    raise ValueError(f"warmup={value} must be a whole number, or a part below 1")
+                kind = float
+            if not isinstance(value, kind) or isinstance(value, bool):
                 a = "an int" if kind is int else "a number"
-                a += ", or a part of all updates below 1" if name == "warmup" else ""
                 raise TypeError(f"{name}={value!r} must be {a}")
             least_allowed = name in ("weight_decay", "warmup")
             if not math.isfinite(value) or value < 0 or (value == 0 and not least_allowed):

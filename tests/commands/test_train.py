@@ -46,8 +46,15 @@ def test_a_share_is_a_warm_up_and_options_say_otherwise_than_the_recipe(tmp_path
     _, err = ran(capsys, tmp_path / "run", *SMALL, "--steps", 8, "--warmup", 0.25, "--lr", "1e-2")
     assert "then cosine; here lr 0.01, warmup 2\n" in err
     assert record(tmp_path / "run")["config"]["optim"]["warmup"] == 2
-    message = "warmup=9 must be less than steps=8; a part of them, such as 0.1, fits any number"
-    assert message in failing(capsys, "train", "--out", tmp_path / "x", "--steps", 8, "--warmup", 9)
+    too_long = "warmup=9 must be less than steps=8; a part of them, such as 0.1, fits any number"
+    for warmup, message in (
+        (9, too_long),
+        (1.5, "warmup=1.5 must be a whole number, or a part below 1"),
+        (-0.5, "warmup=-0.5 must be at least 0"),
+        ("nan", "warmup=nan must be at least 0"),
+    ):
+        args = ["train", "--out", tmp_path / "x", "--steps", 8, "--warmup", warmup]
+        assert message in failing(capsys, *args)
 
 
 def test_the_defaults_are_the_presets(monkeypatch):
