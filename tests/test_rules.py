@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = sorted((ROOT / "gptcore").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+SCRIPTS = sorted((ROOT / "gptcore/show").rglob("*.js"))
 TOOLS = sorted([*(ROOT / "book").rglob("*.py"), *(ROOT / "bench").rglob("*.py")])
 
 # Lower layers know nothing of higher ones. A name stands for a module or a whole folder.
@@ -38,7 +39,7 @@ HEAVY |= {"charset_normalizer", "pyarrow", "openpyxl"}
 BANNED_NAMES = {"utils", "util", "common", "helpers", "misc", "stuff", "constants"}
 MACHINE_PATH = re.compile(r"[\"'(= ]/(?:home|root|Users|work|mnt|opt|srv)/\w")
 CDN = re.compile(r"https?://(?:[\w.-]*cdn[\w.-]*|unpkg\.com|fonts\.g\w+\.com)")
-MAX_FILE, MAX_FUNCTION, MAX_LINE = 400, 50, 100
+MAX_FILE, MAX_FUNCTION, MAX_LINE, MAX_SCRIPT = 400, 50, 100, 600
 
 
 def layer_of(module: str) -> int | None:
@@ -93,6 +94,12 @@ def size_complaints(name: str, source: str) -> list[str]:
     return found
 
 
+def script_complaints(name: str, source: str) -> list[str]:
+    """A script of an explorer that is too long: part of it belongs in a script of its own."""
+    lines = len(source.splitlines())
+    return [f"{name} has {lines} lines"] if lines >= MAX_SCRIPT else []
+
+
 def docstring_complaints(name: str, source: str) -> list[str]:
     """A module of the package says what it is for and where it comes from."""
     docstring = ast.get_docstring(ast.parse(source)) or ""
@@ -144,8 +151,9 @@ def test_layers_and_weight() -> None:
 def test_sizes_and_texts() -> None:
     """Everything can be read in one go and nothing names a machine or a network."""
     found = gather([*PACKAGE, *TESTS, *TOOLS], size_complaints)
+    found += gather(SCRIPTS, script_complaints)
     assert not found, "\n".join(found)
-    static = [path for path in (ROOT / "gptcore/show/static").iterdir() if path.is_file()]
+    static = [path for path in (ROOT / "gptcore/show").rglob("*.*s") if path.is_file()]
     pages = [path for path in (ROOT / "book").rglob("*") if path.suffix in {".md", ".css", ".svg"}]
     # These two hold such texts on purpose: the faults that their checkers must notice.
     controls = ROOT / "tests" / "book", Path(__file__).resolve()
@@ -172,6 +180,7 @@ BROKEN = [
     (size_complaints, "x.py", "a = 1\n" * 401),
     (size_complaints, "x.py", "#" * 101),
     (size_complaints, "x.py", "def f():\n" + "    a = 1\n" * 50),
+    (script_complaints, "x.js", "a();\n" * 600),
     (docstring_complaints, "x.py", "a = 1"),
     (docstring_complaints, "x.py", '"""What it is for."""'),
     (tolerance_complaints, "x.py", "assert_close(a, b, rtol=1e6)"),

@@ -9,7 +9,7 @@ own scripts log errors. Each cure here is at the source of its problem:
    menu is off, because it would load parts that are not shipped.
 2. Charts share one copy of plotly.js, taken from the `plotly` package and loaded only by pages
    that have a chart: `gptcore/show/static/charts.js` loads it late, and draws them.
-3. Explorers bring a module each, taken from `gptcore/show/static` and shared by all pages; only
+3. Explorers bring a module each, taken from `gptcore/show/explorers` and shared by all pages; only
    pages that have the explorer load it, and `explorers.js`, which draws it.
 4. No require.js and no widget manager: myst-nb's list of scripts for widgets is emptied.
 5. thebe is unplugged: it asks for a CDN, and its script runs twice on a page, which the console

@@ -13,16 +13,16 @@ with needing("show"):
     import plotly  # noqa: F401
     import traitlets  # noqa: F401
 
-from gptcore.show.anatomy import Anatomy
-from gptcore.show.attention_explorer import AttentionExplorer
-from gptcore.show.attention_steps import AttentionSteps
 from gptcore.show.evidence import evidence
-from gptcore.show.input_layout import InputLayout
-from gptcore.show.live import LiveCurve
-from gptcore.show.mask_painter import MaskPainter
-from gptcore.show.playground import TokenizerPlayground
+from gptcore.show.explorers.anatomy.anatomy import Anatomy
+from gptcore.show.explorers.attention.attention import AttentionExplorer
+from gptcore.show.explorers.attention_steps.attention_steps import AttentionSteps
+from gptcore.show.explorers.input_layout.input_layout import InputLayout
+from gptcore.show.explorers.live_curve.live_curve import LiveCurve
+from gptcore.show.explorers.mask_painter.mask_painter import MaskPainter
+from gptcore.show.explorers.playground.playground import TokenizerPlayground
+from gptcore.show.explorers.residual_stream.residual_stream import ResidualStream
 from gptcore.show.plots import bars, line, show
-from gptcore.show.residual_stream import ResidualStream
 from gptcore.show.source import source
 
 __all__ = [

@@ -1,6 +1,6 @@
 """The base of every explorer: a live widget in Jupyter, a static twin in the built book.
 
-An explorer is a Python class with typed traits and one ES module, `static/<script>.js`, whose
+An explorer is a Python class with typed traits and an ES module, `explorers/NAME/NAME.js`, whose
 `render({ model, el })` draws it from those traits. In Jupyter, Colab and VS Code the traits live
 in Python. In the built book the same module runs on the traits as JSON: `static/explorers.js`
 gives it a model that needs no Python.
@@ -19,31 +19,53 @@ from typing import Any
 import anywidget
 from traitlets import Bool, Unicode, validate
 
-__all__ = ["Explorer", "module", "static", "styles"]
+__all__ = ["Explorer", "module", "scripts", "static", "styles"]
 
-IMPORT = re.compile(r'^import \{[^{}]+\} from "\./(\w+)\.js";\n', re.MULTILINE)
+HERE = Path(__file__).parent
+EXPLORERS = HERE / "explorers"
+IMPORT = re.compile(r'^import \{[^{}]+\} from "(\.\.?/[\w./]+\.js)";\n', re.MULTILINE)
 
 
 def static(name: str) -> str:
-    """Read a file of `gptcore/show/static`; "" for a name ending in .css that is not there."""
-    path = Path(__file__).parent / "static" / name
-    return "" if path.suffix == ".css" and not path.exists() else path.read_text("utf-8")
+    """Read a file of `gptcore/show/static`, what pages load that have charts or explorers."""
+    return (HERE / "static" / name).read_text("utf-8")
 
 
-def module(script: str) -> str:
+def scripts(name: str) -> list[Path]:
+    """The scripts of an explorer, each behind what it imports; the last one draws.
+
+    Args:
+        name: of the explorer, and of its folder in `explorers`.
+
+    Raises:
+        FileNotFoundError: there is no such explorer, or one of its imports is not there.
+    """
+    found: list[Path] = []
+
+    def add(path: Path) -> None:
+        for other in IMPORT.findall(path.read_text("utf-8")):
+            add((path.parent / other).resolve())
+        found.extend([] if path in found else [path])
+
+    add((EXPLORERS / name / f"{name}.js").resolve())
+    return found
+
+
+def module(name: str) -> str:
     """The ES module of an explorer as one text that imports nothing.
 
-    Explorers may share a script: `import { names } from "./shared.js";` on lines of its own. A page
-    can load no module by its address, so the text of that file takes the place of the import.
+    A page can load no module by its address. So an `import { names } from "../shared/kit.js";`, on
+    lines of its own, is left out, and the text of that file stands before it, once. All share one
+    scope: a name is given once.
     """
-    return IMPORT.sub(lambda found: static(f"{found[1]}.js"), static(f"{script}.js"))
+    return "".join(IMPORT.sub("", path.read_text("utf-8")) for path in scripts(name))
 
 
-def styles(script: str) -> dict[str, str]:
-    """The style sheets of an explorer, file name -> text: all have one, imports bring theirs."""
-    names = ["explorer", *IMPORT.findall(static(f"{script}.js")), script]
-    sheets = {f"{name}.css": static(f"{name}.css") for name in names}
-    return {name: text for name, text in sheets.items() if text}
+def styles(name: str) -> dict[str, str]:
+    """The style sheets of an explorer, file name -> text: what all have, then its scripts' own."""
+    beside = [path.with_suffix(".css") for path in scripts(name)]
+    paths = [EXPLORERS / "shared" / "explorer.css", *beside]
+    return {path.name: path.read_text("utf-8") for path in paths if path.exists()}
 
 
 class Explorer(anywidget.AnyWidget):
@@ -62,7 +84,7 @@ class Explorer(anywidget.AnyWidget):
     """
 
     script: str = ""
-    """Name of the `module`: `static/<script>.js`, and `static/<script>.css` if it has one."""
+    """Name of the `module`, and of the explorer's folder."""
     alt = Unicode().tag(sync=True)
     """The text alternative."""
     live = Bool(True, read_only=True).tag(sync=True)

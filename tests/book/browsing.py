@@ -148,7 +148,14 @@ def write_page(folder: Path, body: str, theme: str = "light") -> Path:
         head += style if name.endswith(".css") else f"{script}</script>"
     paper = "#fefefd" if theme == "light" else "#14171b"
     head += f"<style>body {{ margin: 16px; background: {paper} }}</style>"
-    page = f'<!doctype html><html lang="en" data-theme="{theme}">{head}<main>{body}</main></html>'
+    # What Jupyter Book puts around an output: an explorer that looks too far finds it.
+    cell = f'<div class="output text_html">{body}</div>'
+    cell = f'<div class="cell_output docutils container">{cell}</div>'
+    cell = f'<div class="cell tag_hide-input docutils container" data-i="7">{cell}</div>'
+    article = f'<article class="bd-article" role="main"><section>{cell}</section></article>'
+    main = f'<div class="bd-article-container">{article}</div>'
+    main = f'<main class="bd-main"><div class="bd-content">{main}</div></main>'
+    page = f'<!doctype html><html lang="en" data-theme="{theme}">{head}{main}</html>'
     (folder / "page.html").write_text(page, "utf-8")
     return folder / "page.html"
 

@@ -53,12 +53,12 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, explorer) -> Iterator[s
 
 def picture(page: Page) -> str:
     """The large matrix as a data address."""
-    return page.evaluate("document.querySelector('.matrix canvas').toDataURL()")
+    return page.evaluate("document.querySelector('.at-matrix canvas').toDataURL()")
 
 
 def selected(page: Page) -> int:
     """The position of the token that is chosen or pointed at; there is exactly one."""
-    found = page.locator(".token[aria-selected=true]")
+    found = page.locator(".at-token[aria-selected=true]")
     assert found.count() == 1
     return int(found.get_attribute("data-at"))
 
@@ -66,7 +66,7 @@ def selected(page: Page) -> int:
 def washes(page: Page) -> list[float]:
     """How strongly each token of the text is coloured, 0 to 1."""
     return page.eval_on_selector_all(
-        ".token",
+        ".at-token",
         """tokens => tokens.map((token) => {
       const parts = getComputedStyle(token).backgroundColor.match(/[\\d.]+/g).map(Number);
       return parts.length === 4 ? parts[3] : 1;
@@ -80,7 +80,7 @@ def test_keys_move_token_and_head(browser: Browser, home: str, explorer) -> None
     seen = watch(context, home)
     page = seen.open("page.html")
     assert selected(page) == explorer.token
-    page.locator(".choice select").focus()
+    page.locator(".at-choice select").focus()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.role") == "listbox"
     last = len(explorer.texts[0]["tokens"]) - 1
@@ -94,18 +94,18 @@ def test_keys_move_token_and_head(browser: Browser, home: str, explorer) -> None
     for key in ["]", "]", "]", "[", "PageDown", "PageUp"]:
         page.keyboard.press(key)
         after(page)
-        titles.append(page.inner_text(".title"))
+        titles.append(page.inner_text(".at-title"))
         pictures.append(picture(page))
     heads = [(1, 1), (1, 2), (0, 0), (1, 2), (0, 0), (1, 2)]
     assert titles == [f"Layer {layer}, head {head}" for layer, head in heads]
     assert len(set(pictures)) == 3
-    for name in (".matrix", ".all select", ".heads button[aria-pressed=true]"):
+    for name in (".at-matrix", ".at-all select", ".at-heads button[aria-pressed=true]"):
         page.keyboard.press("Tab")
         assert page.locator(f"{name}:focus").count() == 1, name
     page.keyboard.press("ArrowUp")
     after(page)
-    assert page.inner_text(".title") == "Layer 0, head 2"
-    assert page.locator(".heads button[aria-pressed=true]:focus").count() == 1
+    assert page.inner_text(".at-title") == "Layer 0, head 2"
+    assert page.locator(".at-heads button[aria-pressed=true]:focus").count() == 1
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
     context.close()
 
@@ -115,33 +115,33 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str, explorer)
     context = browser.new_context(viewport=DESK)
     seen = watch(context, home)
     page = seen.open("page.html")
-    page.locator(".token").nth(2).hover()
+    page.locator(".at-token").nth(2).hover()
     after(page)
     assert selected(page) == 2
     page.mouse.move(5, 5)
     after(page)
     assert selected(page) == explorer.token
-    page.locator(".token").nth(3).click()
+    page.locator(".at-token").nth(3).click()
     page.mouse.move(5, 5)
     after(page)
     assert selected(page) == 3
     size = len(explorer.texts[0]["tokens"])
-    side = page.locator(".matrix canvas").bounding_box()["width"]
+    side = page.locator(".at-matrix canvas").bounding_box()["width"]
     cell = {"x": side * 1.5 / size, "y": side * 4.5 / size}
-    page.locator(".matrix").click(position=cell)
+    page.locator(".at-matrix").click(position=cell)
     after(page)
     assert selected(page) == 4
-    assert page.locator(".over .cell").count() == 1
-    said = page.inner_text(".told")
+    assert page.locator(".at-over .at-cell").count() == 1
+    said = page.inner_text(".at-told")
     byte = explorer.texts[0]["weights"][3 * size * (size + 1) // 2 + 4 * 5 // 2 + 1]
     assert float(said.split()[-1]) == pytest.approx((byte / 255) ** 2, abs=5.001e-3)
     assert " reads " in said
-    page.locator(".heads button").nth(4).click()
+    page.locator(".at-heads button").nth(4).click()
     after(page)
-    assert page.inner_text(".title") == "Layer 1, head 1"
-    page.select_option(".all select", "first")
+    assert page.inner_text(".at-title") == "Layer 1, head 1"
+    page.select_option(".at-all select", "first")
     after(page)
-    assert "first token" in page.locator(".heads button").first.get_attribute("aria-label")
+    assert "first token" in page.locator(".at-heads button").first.get_attribute("aria-label")
     assert seen.complaints == []
     context.close()
 
@@ -153,11 +153,11 @@ def test_a_page_with_manners_of_its_own(browser: Browser, home: str, explorer) -
     page = watch(context, home).open("page.html")
     rules = ".row { margin: 0 -12px } .grid { display: grid } .figure { display: inline-block }"
     page.add_style_tag(content=rules + " dt { float: left } label { display: inline-block }")
-    side = page.locator(".matrix canvas").bounding_box()
+    side = page.locator(".at-matrix canvas").bounding_box()
     cell, at = side["width"] / len(explorer.texts[0]["tokens"]), explorer.token
     wanted = {
-        ".across": (0, at, at + 1, 1),
-        ".down": (at, at, 1, len(explorer.texts[0]["tokens"]) - at),
+        ".at-across": (0, at, at + 1, 1),
+        ".at-down": (at, at, 1, len(explorer.texts[0]["tokens"]) - at),
     }
     for name, places in wanted.items():
         box = page.locator(name).bounding_box()
@@ -178,7 +178,7 @@ def test_the_page_says_the_weights_of_python(browser: Browser, home: str, explor
     wanted = {"from": list(rows[at]), "to": [rows[q][at] for q in range(at, size)]}
     for side, weights in wanted.items():
         best = sorted(((byte / 255) ** 2 for byte in weights), reverse=True)[:5]
-        found = [float(text) for text in page.locator(f".{side} b").all_inner_texts()]
+        found = [float(text) for text in page.locator(f".at-{side} b").all_inner_texts()]
         assert len(found) == 5 and found == pytest.approx(best, abs=5.001e-3)
     context.close()
 
@@ -192,16 +192,16 @@ def test_a_tap_on_a_phone_in_the_dark(browser: Browser, home: str, explorer) -> 
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     after(page)
     assert picture(page) != light, "the matrix keeps the colours of the light theme"
-    page.locator(".token").nth(1).tap()
+    page.locator(".at-token").nth(1).tap()
     after(page)
     assert selected(page) == 1
-    page.locator(".matrix").tap(position={"x": 20, "y": 200})
+    page.locator(".at-matrix").tap(position={"x": 20, "y": 200})
     after(page)
-    assert selected(page) > 1 and " reads " in page.inner_text(".told")
+    assert selected(page) > 1 and " reads " in page.inner_text(".at-told")
     before = picture(page)
-    page.locator(".heads button").nth(0).tap()
+    page.locator(".at-heads button").nth(0).tap()
     after(page)
-    assert picture(page) != before and page.inner_text(".title") == "Layer 0, head 0"
+    assert picture(page) != before and page.inner_text(".at-title") == "Layer 0, head 0"
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
     context.close()
 
@@ -213,18 +213,18 @@ def test_hard_and_long_texts_are_text(browser: Browser, home: str, explorer) -> 
     seen = watch(context, home)
     page = seen.open("page.html")
     for text in ("long", "hard"):
-        page.select_option(".choice select", label=text)
+        page.select_option(".at-choice select", label=text)
         after(page)
         of = next(look["of"] for look in explorer.texts if look["name"] == text)
         assert page.inner_text("p[role=status]") == f"The first 256 of {of:,} tokens."
-        assert page.locator(".token").count() == 256
-        page.locator(".tokens").press("ArrowUp")
+        assert page.locator(".at-token").count() == 256
+        page.locator(".at-tokens").press("ArrowUp")
         after(page)
         assert 0 < selected(page) < 2 * 256 // 3
         assert width_complaints(page) == []
         scrolled = "e => e.scrollWidth > e.clientWidth"
-        assert not page.locator(".tokens").evaluate(scrolled), "tokens stick out of their box"
-    shown = page.inner_text(".tokens").replace("\n", "")
+        assert not page.locator(".at-tokens").evaluate(scrolled), "tokens stick out of their box"
+    shown = page.inner_text(".at-tokens").replace("\n", "")
     assert shown.startswith("<script>document.title·=·")
     assert "E2808FE280AE" in shown and "F09F91A9" in shown and "↵U+0009··" in shown
     assert page.title() == "Explorers" and page.locator("main script:not([type])").count() == 0
@@ -238,19 +238,19 @@ def test_256_tokens_answer_in_50_milliseconds(browser: Browser, home: str) -> No
     """Processor time of the page's own thread per token, head and number, the best of 4."""
     context = browser.new_context(viewport=DESK)
     page = watch(context, home).open("page.html")
-    page.select_option(".choice select", label="long")
+    page.select_option(".at-choice select", label="long")
     after(page)
-    assert page.locator(".token").count() == 256
+    assert page.locator(".at-token").count() == 256
     spent = thread_clock(page)
     tell = """([place, key]) => document.querySelector(place).dispatchEvent(
       new KeyboardEvent("keydown", { key, bubbles: true }))"""
     choose = """([place, value]) => { const select = document.querySelector(place);
       select.value = value; select.dispatchEvent(new Event("change")); }"""
     dos = {
-        "token": (tell, ".tokens", ["ArrowLeft", "ArrowRight"]),
-        "row": (tell, ".matrix", ["ArrowUp", "ArrowDown"]),
-        "head": (tell, ".tokens", ["]", "["]),
-        "number": (choose, ".all select", ["first", "distance"]),
+        "token": (tell, ".at-tokens", ["ArrowLeft", "ArrowRight"]),
+        "row": (tell, ".at-matrix", ["ArrowUp", "ArrowDown"]),
+        "head": (tell, ".at-tokens", ["]", "["]),
+        "number": (choose, ".at-all select", ["first", "distance"]),
     }
     for name, (act, place, values) in dos.items():
         times = []
@@ -280,7 +280,7 @@ def test_live_regions_and_names(browser: Browser, home: str) -> None:
     """What is chosen is announced, and everything that takes a key has a name."""
     context = browser.new_context(viewport=DESK)
     page = watch(context, home).open("page.html")
-    page.locator(".tokens").press("Home")
+    page.locator(".at-tokens").press("Home")
     page.wait_for_function("document.querySelector('[aria-live]').textContent.includes('Token 0')")
     said = page.text_content("[aria-live]")
     assert "Token 0, One, in layer 1 head 0. Reads One 1.00. Is read by One 1.00, " in said
@@ -295,7 +295,8 @@ def test_live_regions_and_names(browser: Browser, home: str) -> None:
 
 def test_a_page_gets_what_its_explorers_need_and_nothing_else(explorer) -> None:
     """Shared style first, the drawing script last, each module once however often it is used."""
-    names = ["explorer.css", "attention.css", "explorer-attention.js", "explorers.js"]
+    names = ["explorer.css", "texts.css", "attention.css"]
+    names += ["explorer-attention.js", "explorers.js"]
     assert list(explorer_files(explorer.twin() * 2)) == names
     assert explorer_files("<p>data-explorer</p>") == {}
     unknown = explorer.twin().replace('"attention"', '"no-such"', 1)

@@ -37,20 +37,20 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, painter) -> Iterator[st
         yield address
 
 
-def picture(page: Page, part: str = ".matrix") -> str:
+def picture(page: Page, part: str = ".mk-matrix") -> str:
     """A canvas of the explorer as a data address."""
     return page.evaluate(f"document.querySelector('{part} canvas').toDataURL()")
 
 
 def cell(page: Page, q: int, k: int, n: int = 16) -> dict[str, float]:
     """The middle of a cell, from the corner of the mask."""
-    side = page.locator(".matrix canvas").bounding_box()["width"]
+    side = page.locator(".mk-matrix canvas").bounding_box()["width"]
     return {"x": side * (k + 0.5) / n, "y": side * (q + 0.5) / n}
 
 
 def facts(page: Page) -> dict[str, str]:
     """The numbers under the pictures, by what they are called."""
-    rows = page.locator(".facts > div").all()
+    rows = page.locator(".mk-facts > div").all()
     return {row.locator("span").first.inner_text(): row.locator("b").inner_text() for row in rows}
 
 
@@ -72,21 +72,22 @@ def test_a_prediction_is_drawn(browser: Browser, home: str) -> None:
     page.keyboard.type("8")
     page.keyboard.press("Enter")
     after(page)
-    assert "8 × 7 = 56" in page.inner_text(".verdict")
-    assert page.inner_text(".way") == "Token 0 does not reach token 63 in 8 layers."
+    assert "8 × 7 = 56" in page.inner_text(".mk-verdict")
+    assert page.inner_text(".mk-way") == "Token 0 does not reach token 63 in 8 layers."
     shown = [page.input_value("select"), facts(page)["entries of a layer"]]
     assert shown == ["banded", "484"] and picture(page) != before
-    eight = picture(page, ".lattice")
+    eight = picture(page, ".mk-lattice")
     page.fill("form input", "9")
     page.locator("form button").click()
     after(page)
-    assert page.inner_text(".verdict").startswith("Yes.")
+    assert page.inner_text(".mk-verdict").startswith("Yes.")
     assert (
-        page.inner_text(".way").startswith("0 → 7 → 14 → 21") and picture(page, ".lattice") != eight
+        page.inner_text(".mk-way").startswith("0 → 7 → 14 → 21")
+        and picture(page, ".mk-lattice") != eight
     )
     page.fill("form input", "many")
     page.keyboard.press("Enter")
-    assert page.inner_text(".verdict") == "A whole number from 1 to 48, please."
+    assert page.inner_text(".mk-verdict") == "A whole number from 1 to 48, please."
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
     context.close()
 
@@ -96,28 +97,35 @@ def test_keys_choose_and_paint(browser: Browser, home: str) -> None:
     context = browser.new_context(viewport=DESK)
     seen = watch(context, home)
     page = seen.open("page.html")
-    assert page.inner_text(".right .title") == "Token 15 reads 16 tokens (dense)"
+    assert page.inner_text(".mk-right .mk-title") == "Token 15 reads 16 tokens (dense)"
     page.locator("form button").focus()
-    for name in (".choice select", *["input[type=range]"] * 3, *[".modes button"] * 3, ".matrix"):
+    for name in (
+        ".mk-choice select",
+        *["input[type=range]"] * 3,
+        *[".mk-modes button"] * 3,
+        ".mk-matrix",
+    ):
         page.keyboard.press("Tab")
         assert page.locator(f"{name}:focus").count() == 1, name
-    ring = page.locator(".matrix").evaluate("e => getComputedStyle(e).outlineStyle")
+    ring = page.locator(".mk-matrix").evaluate("e => getComputedStyle(e).outlineStyle")
     assert ring == "solid"
-    lattice, mask = picture(page, ".lattice"), picture(page)
+    lattice, mask = picture(page, ".mk-lattice"), picture(page)
     for key in ("ArrowUp", "ArrowUp", "End", "ArrowLeft", "Space"):
         page.keyboard.press(key)
     after(page)
-    assert page.inner_text(".right .title") == "Token 13 reads 14 tokens (dense)"
-    assert page.inner_text(".axes").startswith("Row: token 13 reads. Column: token 14 may not be")
-    assert picture(page) == mask and picture(page, ".lattice") != lattice
-    page.locator(".tools button").first.press("Enter")
-    page.locator(".matrix").press("Space")
+    assert page.inner_text(".mk-right .mk-title") == "Token 13 reads 14 tokens (dense)"
+    assert page.inner_text(".mk-axes").startswith(
+        "Row: token 13 reads. Column: token 14 may not be"
+    )
+    assert picture(page) == mask and picture(page, ".mk-lattice") != lattice
+    page.locator(".mk-tools button").first.press("Enter")
+    page.locator(".mk-matrix").press("Space")
     after(page)
-    assert picture(page) != mask and "may be read" in page.inner_text(".axes")
-    assert page.inner_text(".warn").startswith("The future leaks: token 13 reads token 14.")
-    page.locator(".matrix").press("Space")
+    assert picture(page) != mask and "may be read" in page.inner_text(".mk-axes")
+    assert page.inner_text(".mk-warn").startswith("The future leaks: token 13 reads token 14.")
+    page.locator(".mk-matrix").press("Space")
     after(page)
-    assert page.inner_text(".warn") == "" and "may not be" in page.inner_text(".axes")
+    assert page.inner_text(".mk-warn") == "" and "may not be" in page.inner_text(".mk-axes")
     assert seen.complaints == []
     context.close()
 
@@ -127,8 +135,8 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str) -> None:
     context = browser.new_context(viewport=DESK)
     seen = watch(context, home)
     page = seen.open("page.html")
-    title = page.locator(".right .title")
-    page.locator(".matrix").hover(position=cell(page, 9, 2))
+    title = page.locator(".mk-right .mk-title")
+    page.locator(".mk-matrix").hover(position=cell(page, 9, 2))
     after(page)
     assert title.inner_text() == "Token 9 reads 10 tokens (dense)"
     height = page.evaluate("document.documentElement.scrollHeight")
@@ -138,24 +146,24 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str) -> None:
     assert page.evaluate("document.documentElement.scrollHeight") == height, (
         "pointing moves the page"
     )
-    page.locator(".matrix").click(position=cell(page, 9, 2))
+    page.locator(".mk-matrix").click(position=cell(page, 9, 2))
     page.mouse.move(5, 5)
     after(page)
-    assert page.inner_text(".way") == "2 → 9: 1 hop, 1 layer."
-    box = page.locator(".over .cell").bounding_box()
-    side = page.locator(".matrix canvas").bounding_box()
+    assert page.inner_text(".mk-way") == "2 → 9: 1 hop, 1 layer."
+    box = page.locator(".mk-over .mk-cell").bounding_box()
+    side = page.locator(".mk-matrix canvas").bounding_box()
     place = [
         (box["x"] - side["x"]) * 16 / side["width"],
         (box["y"] - side["y"]) * 16 / side["width"],
     ]
     assert place == pytest.approx([2, 9], abs=1e-2)
-    lattice = page.locator(".lattice canvas")
+    lattice = page.locator(".mk-lattice canvas")
     size, left = lattice.bounding_box(), 64
     wide = (size["width"] - left - 8) / 16
     lattice.click(position={"x": left + 5.5 * wide, "y": size["height"] - 24})
     lattice.click(position={"x": left + 12.5 * wide, "y": 24})
     after(page)
-    assert page.inner_text(".way") == "5 → 12: 1 hop, 1 layer."
+    assert page.inner_text(".mk-way") == "5 → 12: 1 hop, 1 layer."
     assert seen.complaints == []
     context.close()
 
@@ -169,33 +177,33 @@ def test_controls_change_mask_cost_and_reach(browser: Browser, home: str) -> Non
     assert (found["entries, dense layer"], found["entries, banded layer"]) == ("136", "58")
     assert found["entries, 4 layers"] == f"{2 * (136 + 58)}"
     pictures = [picture(page)]
-    page.locator(".modes button").nth(1).click()
+    page.locator(".mk-modes button").nth(1).click()
     after(page)
     pictures.append(picture(page))
-    assert page.inner_text(".right .title") == "Token 15 reads 4 tokens (banded)"
-    page.locator(".modes button").nth(2).click()
+    assert page.inner_text(".mk-right .mk-title") == "Token 15 reads 4 tokens (banded)"
+    page.locator(".mk-modes button").nth(2).click()
     after(page)
     pictures.append(picture(page))
-    assert page.locator(".tools button").first.is_disabled()
+    assert page.locator(".mk-tools button").first.is_disabled()
     for name in ("block", "strided", "fixed", "banded"):
-        page.select_option(".choice select", name)
+        page.select_option(".mk-choice select", name)
         after(page)
         pictures.append(picture(page))
         if name == "block":
-            assert "never reaches" in page.inner_text(".way")
+            assert "never reaches" in page.inner_text(".mk-way")
         shows = name == "fixed"
         assert page.locator("label:has-text('summary') input").is_visible() == shows
     # The band comes twice, and with dense layers all together look like one of them.
     assert len(set(pictures)) == 5 and pictures[0] == pictures[2] and pictures[1] == pictures[-1]
     assert facts(page)["entries of a layer"] == "58"
-    assert page.inner_text(".way") == "Token 0 does not reach token 15 in 4 layers: it takes 5."
+    assert page.inner_text(".mk-way") == "Token 0 does not reach token 15 in 4 layers: it takes 5."
     slide(page, "layers", 5)
-    assert page.inner_text(".way") == "0 → 3 → 6 → 9 → 12 → 15: 5 hops, 5 layers."
+    assert page.inner_text(".mk-way") == "0 → 3 → 6 → 9 → 12 → 15: 5 hops, 5 layers."
     slide(page, "window", 16)
     assert facts(page)["entries of a layer"] == "136"
     slide(page, "tokens", 8)
     assert facts(page)["entries of a layer"] == "36"
-    assert page.inner_text(".right .title") == "Token 7 reads 8 tokens"
+    assert page.inner_text(".mk-right .mk-title") == "Token 7 reads 8 tokens"
     assert page.locator("label:has-text('window') b").inner_text() == "8"
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
     context.close()
@@ -211,20 +219,22 @@ def test_a_finger_paints_on_a_phone_in_the_dark(browser: Browser, home: str) -> 
     after(page)
     dark = picture(page)
     assert dark != light, "the mask keeps the colours of the light theme"
-    page.locator(".matrix").tap(position=cell(page, 6, 1))
+    page.locator(".mk-matrix").tap(position=cell(page, 6, 1))
     after(page)
-    assert page.inner_text(".way") == "1 → 6: 1 hop, 1 layer." and picture(page) == dark
-    page.locator(".tools button").first.tap()
-    page.locator(".matrix").tap(position=cell(page, 3, 9))
+    assert page.inner_text(".mk-way") == "1 → 6: 1 hop, 1 layer." and picture(page) == dark
+    page.locator(".mk-tools button").first.tap()
+    page.locator(".mk-matrix").tap(position=cell(page, 3, 9))
     after(page)
-    warning = page.inner_text(".warn")
+    warning = page.inner_text(".mk-warn")
     assert warning.startswith("The future leaks: token 3 reads token 9.") and picture(page) != dark
     # Layer 0: 3 has 9. Layer 2 (dense): 3 has all that 9 knows, 4 included, and 8 has 9 from 3.
     # Layer 3 (band of 4): 4, 5 and 6 have from 3 what it has learned; 7 does not read 3.
     assert "In 4 layers, token 3 and 4 more can see the very token" in warning
-    page.locator(".tools button").nth(1).tap()
+    page.locator(".mk-tools button").nth(1).tap()
     after(page)
-    assert page.inner_text(".warn") == "" and page.locator(".tools button").nth(1).is_disabled()
+    assert (
+        page.inner_text(".mk-warn") == "" and page.locator(".mk-tools button").nth(1).is_disabled()
+    )
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
     context.close()
 
@@ -235,18 +245,18 @@ def test_a_stroke_paints_all_that_it_crosses(browser: Browser, home: str) -> Non
     context = browser.new_context(viewport=DESK)
     page = watch(context, home).open("page.html")
     page.get_by_text("Paint cells").click()
-    page.locator(".matrix").hover(position=cell(page, 8, 0))
+    page.locator(".mk-matrix").hover(position=cell(page, 8, 0))
     page.mouse.down()
     after(page)  # the text below is now shorter, and so short a page scrolls up with it
-    start, to = page.locator(".matrix canvas").bounding_box(), cell(page, 8, 3)
+    start, to = page.locator(".mk-matrix canvas").bounding_box(), cell(page, 8, 3)
     page.mouse.move(start["x"] + to["x"], start["y"] + to["y"])  # at once: 1 and 2 are crossed
     page.mouse.up()
     page.mouse.move(start["x"] + to["x"], start["y"] + 5)  # no longer painting
     page.mouse.move(5, 5)
     after(page)
-    assert page.inner_text(".right .title") == "Token 8 reads 5 tokens (dense)"
+    assert page.inner_text(".mk-right .mk-title") == "Token 8 reads 5 tokens (dense)"
     assert facts(page)["entries, dense layer"] == "132"
-    assert page.inner_text(".way") == "3 → 5 → 8: 2 hops, 2 layers."
+    assert page.inner_text(".mk-way") == "3 → 5 → 8: 2 hops, 2 layers."
     context.close()
 
 
@@ -257,7 +267,7 @@ def test_what_is_chosen_is_said_and_everything_has_a_name(
     """A live region tells the cell, cost, way and field; without JavaScript there is the text."""
     context = browser.new_context(viewport=DESK)
     page = watch(context, home).open("page.html")
-    page.locator(".matrix").press("ArrowUp")
+    page.locator(".mk-matrix").press("ArrowUp")
     page.wait_for_function("document.querySelector('[aria-live]').textContent.includes('Token 14')")
     said = page.text_content("[aria-live]")
     wanted = "Token 14 may read token 0. Token 14 reads 15 tokens (dense). 0 → 14: 1 hop, 1 layer. "
@@ -286,9 +296,9 @@ ANSWER = """async ([act, times]) => {
   }
 }"""
 ACTS = {
-    "key": """document.querySelector('.matrix').dispatchEvent(
+    "key": """document.querySelector('.mk-matrix').dispatchEvent(
         new KeyboardEvent('keydown', { key: i % 2 ? 'ArrowUp' : 'ArrowLeft', bubbles: true }))""",
-    "slider": """const e = document.querySelectorAll('.controls input')[1];
+    "slider": """const e = document.querySelectorAll('.mk-controls input')[1];
         e.value = 12 + i; e.dispatchEvent(new Event('input'))""",
 }
 
@@ -307,10 +317,10 @@ def test_256_tokens_answer_within_50_ms(browser: Browser, tmp_path: Path, stack)
     after(page)
     spent = thread_clock(page)
     for name, act in ACTS.items():
-        before, start = (picture(page, ".lattice"), picture(page)), spent()
+        before, start = (picture(page, ".mk-lattice"), picture(page)), spent()
         page.evaluate(ANSWER, [act, 12])
         each = (spent() - start) / 12
         assert 0 < each <= 50, (name, each)
-        assert (picture(page, ".lattice"), picture(page)) != before
+        assert (picture(page, ".mk-lattice"), picture(page)) != before
     assert seen.complaints == []
     context.close()

@@ -149,6 +149,7 @@ def test_examples_are_texts_to_start_from(page: Page) -> None:
     assert page.get_by_role("button", name="Arabic").get_attribute("aria-pressed") == "true"
     box = lane(page, "Characters").get_by_role("listbox")
     box.focus()
+    box.press("Home")
     box.press("ArrowLeft")
     first, second = lane(page, "Characters").locator(".pg-token").all()[:2]
     assert second.get_attribute("class").endswith("pg-active")

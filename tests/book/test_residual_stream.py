@@ -28,7 +28,7 @@ HARD = (
     + "👩‍🚀 é\n\t  \u00a0\0</figure>" * 10
 )
 DEPTHS, TOP = 4, 5
-TEXT, SHADE = ".controls label:nth-child(1) select", ".controls label:nth-child(2) select"
+TEXT, SHADE = ".rs-controls label:nth-child(1) select", ".rs-controls label:nth-child(2) select"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def numbers(explorer: ResidualStream, text: int = 0) -> np.ndarray:
 
 def chosen(page: Page) -> tuple[int, int]:
     """Position and depth of the cell that is chosen or pointed at; there is exactly one."""
-    found = page.locator(".cell[aria-selected=true]")
+    found = page.locator(".rs-cell[aria-selected=true]")
     assert found.count() == 1
     token, depth = found.get_attribute("id").split("-")[-2:]
     return int(token), int(depth)
@@ -66,13 +66,13 @@ def chosen(page: Page) -> tuple[int, int]:
 
 def cell(page: Page, token: int, depth: int):
     """One cell of the grid."""
-    return page.locator(f".cell[id$='-{token}-{depth}']")
+    return page.locator(f".rs-cell[id$='-{token}-{depth}']")
 
 
 def colours(page: Page) -> list[str]:
     """How the cells are shaded."""
     return page.eval_on_selector_all(
-        ".cell", "cells => cells.map((cell) => cell.style.backgroundColor)"
+        ".rs-cell", "cells => cells.map((cell) => cell.style.backgroundColor)"
     )
 
 
@@ -88,31 +88,33 @@ def test_guess_first(browser: Browser, home: str, explorer) -> None:
     seen = watch(context, home)
     page = seen.open("page.html")
     size, at = len(explorer.texts[0]["tokens"]), explorer.token
-    assert page.locator(".cell.covered").count() == size * (DEPTHS - 1)
-    assert page.locator(".details").is_hidden() and chosen(page) == (at, DEPTHS - 1)
+    assert page.locator(".rs-cell.rs-covered").count() == size * (DEPTHS - 1)
+    assert page.locator(".rs-details").is_hidden() and chosen(page) == (at, DEPTHS - 1)
     ranks = numbers(explorer)[at, :, 4 * TOP].tolist()
     wanted = ranks.index(1) if 1 in ranks else -1
     names = ["embedding", "layer 0", "layer 1", "layer 2", "nowhere"]
     wrong = 0 if wanted != 0 else 1
     page.get_by_role("button", name=names[wrong], exact=True).click()
     after(page)
-    said = page.inner_text(".verdict")
+    said = page.inner_text(".rs-verdict")
     assert said.startswith("It is nowhere on top" if wanted < 0 else "It is first on top")
     assert "Your guess was right" not in said
-    assert page.locator(".cell.covered").count() == (size - 1) * (DEPTHS - 1)
-    assert page.locator(".details").is_visible()
+    assert page.locator(".rs-cell.rs-covered").count() == (size - 1) * (DEPTHS - 1)
+    assert page.locator(".rs-details").is_visible()
     page.get_by_role("button", name="Another position").click()
     after(page)
     ranks = numbers(explorer)[at + 1, :, 4 * TOP].tolist()
     right = ranks.index(1) if 1 in ranks else -1
     page.get_by_role("button", name=names[right], exact=True).click()
     after(page)
-    assert "Your guess was right. 1 of 2 right so far." in page.inner_text(".verdict")
+    assert "Your guess was right. 1 of 2 right so far." in page.inner_text(".rs-verdict")
     uncover(page)
-    assert page.locator(".cell.covered").count() == 0 and page.locator(".verdict").is_hidden()
+    assert (
+        page.locator(".rs-cell.rs-covered").count() == 0 and page.locator(".rs-verdict").is_hidden()
+    )
     page.get_by_role("button", name="Cover the layers and guess").click()
     after(page)
-    assert page.locator(".cell.covered").count() == size * (DEPTHS - 1)
+    assert page.locator(".rs-cell.rs-covered").count() == size * (DEPTHS - 1)
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
     context.close()
 
@@ -139,19 +141,19 @@ def test_keys_walk_the_grid(browser: Browser, home: str, explorer) -> None:
         ("Control+Home", (0, last)),
     ]
     for key, wanted in moves:
-        before = page.inner_text(".panel")
+        before = page.inner_text(".rs-panel")
         page.keyboard.press(key)
         after(page)
         assert chosen(page) == wanted, key
-        assert (page.inner_text(".panel") == before) == (key == "ArrowDown"), key
+        assert (page.inner_text(".rs-panel") == before) == (key == "ArrowDown"), key
     page.keyboard.press("p")
     page.keyboard.press("ArrowLeft")
     after(page)
-    assert page.locator(".cell.pin").get_attribute("id").endswith(f"-0-{last}")
-    assert f"after layer {last - 1}" in page.inner_text(".pinned .title")
+    assert page.locator(".rs-cell.rs-pin").get_attribute("id").endswith(f"-0-{last}")
+    assert f"after layer {last - 1}" in page.inner_text(".rs-pinned .rs-title")
     page.keyboard.press("Escape")
     after(page)
-    assert page.locator(".cell.pin").count() == 0 and page.locator(".pinned").is_hidden()
+    assert page.locator(".rs-cell.rs-pin").count() == 0 and page.locator(".rs-pinned").is_hidden()
     assert seen.complaints == []
     context.close()
 
@@ -164,28 +166,32 @@ def test_pointing_shows_a_click_keeps_a_pin_compares(browser: Browser, home: str
     uncover(page)
     cell(page, 2, 1).hover()
     after(page)
-    assert chosen(page) == (2, 1) and page.inner_text(".panel > .title").startswith("After layer 0")
+    assert chosen(page) == (2, 1) and page.inner_text(".rs-panel > .rs-title").startswith(
+        "After layer 0"
+    )
     page.mouse.move(5, 5)
     after(page)
     assert chosen(page) == (explorer.token, DEPTHS - 1)
     cell(page, 3, 0).click()
     page.mouse.move(5, 5)
     after(page)
-    assert chosen(page) == (3, 0) and page.inner_text(".panel > .title").startswith("Embedding")
+    assert chosen(page) == (3, 0) and page.inner_text(".rs-panel > .rs-title").startswith(
+        "Embedding"
+    )
     page.get_by_role("button", name="Pin to compare").click()
     cell(page, 4, 2).hover()
     after(page)
     found = numbers(explorer)
     ranks = f"{found[3, 0, 4 * TOP]:,} → {found[4, 2, 4 * TOP]:,}"
     nats = f"{found[3, 0, -1] / 1000:.2f} → {found[4, 2, -1] / 1000:.2f}"
-    told = " ".join(page.inner_text(".changes").split())
+    told = " ".join(page.inner_text(".rs-changes").split())
     assert f"rank of the true next {ranks} " in told and f"entropy in nats {nats} " in told
     page.select_option(TEXT, label="long")
     after(page)
-    assert page.locator(".pinned").is_visible() and page.locator(".cell.pin").count() == 0
+    assert page.locator(".rs-pinned").is_visible() and page.locator(".rs-cell.rs-pin").count() == 0
     page.get_by_role("button", name="Let go").click()
     after(page)
-    assert page.locator(".pinned").is_hidden() and seen.complaints == []
+    assert page.locator(".rs-pinned").is_hidden() and seen.complaints == []
     context.close()
 
 
@@ -198,11 +204,11 @@ def test_a_button_stays_under_a_press(browser: Browser, home: str) -> None:
     page.get_by_role("button", name="Pin to compare").click()
     page.get_by_role("button", name="Let go").hover()
     page.mouse.down()
-    page.locator(".scroll").press("ArrowUp")
+    page.locator(".rs-scroll").press("ArrowUp")
     after(page)
     page.mouse.up()
     after(page)
-    assert page.locator(".pinned").is_hidden()
+    assert page.locator(".rs-pinned").is_hidden()
     context.close()
 
 
@@ -217,21 +223,21 @@ def test_the_page_says_the_numbers_of_python(browser: Browser, home: str, explor
     page.mouse.move(5, 5)
     after(page)
     found = numbers(explorer)[at]
-    for kind, first in [("b", TOP), (".side:nth-of-type(2)", 0), (".side:nth-of-type(3)", 0)]:
-        texts = page.locator(f".details > ol > li > {kind}").all_inner_texts()
+    for kind, first in [("b", TOP), (".rs-side:nth-of-type(2)", 0), (".rs-side:nth-of-type(3)", 0)]:
+        texts = page.locator(f".rs-details > ol > li > {kind}").all_inner_texts()
         first = first or (2 * TOP if "2" in kind else 3 * TOP)
         wanted = (found[depth, first : first + TOP] / 65_535) ** 2
         values = [0.0 if text == "<0.001" else float(text) for text in texts]
         assert values == pytest.approx(wanted, abs=5.001e-3), kind
     names = [look["names"][place][0] for place in found[depth, :TOP]]
-    shown = page.locator(".details > ol .name").all_inner_texts()
+    shown = page.locator(".rs-details > ol .rs-name").all_inner_texts()
     assert shown[0].replace("·", " ") == names[0] or look["names"][found[depth, 0]][1] == "bytes"
-    lines = page.locator(".through > div:not(.names)")
+    lines = page.locator(".rs-through > div:not(.rs-names)")
     for i in range(DEPTHS):
         parts = lines.nth(i).locator("> span").all_inner_texts()
         assert parts[2] == f"{found[i, 4 * TOP]:,}"
         assert float(parts[4]) == pytest.approx(found[i, -1] / 1000, abs=5.001e-3)
-    foot = page.locator(".foot .line")
+    foot = page.locator(".rs-foot .rs-line")
     for i, unit in enumerate([100, 100, 1]):
         texts = foot.nth(i).locator("[role=gridcell]").all_inner_texts()
         wanted = [fact[i] * unit for fact in look["facts"]]
@@ -256,7 +262,7 @@ def test_shading_and_marks(browser: Browser, home: str, explorer) -> None:
     assert len(pictures) == 5
     found, size = numbers(explorer), len(explorer.texts[0]["tokens"])
     wanted = {f"{t}-{d}" for t in range(size - 1) for d in range(DEPTHS) if found[t, d, 20] == 1}
-    marked = page.eval_on_selector_all(".cell.right", "all => all.map((cell) => cell.id)")
+    marked = page.eval_on_selector_all(".rs-cell.rs-right", "all => all.map((cell) => cell.id)")
     assert {"-".join(name.split("-")[-2:]) for name in marked} == wanted
     assert seen.complaints == []
     context.close()
@@ -267,13 +273,13 @@ def test_a_tap_on_a_phone_in_the_dark(browser: Browser, home: str, explorer) -> 
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     seen = watch(context, home)
     page = seen.open("page.html")
-    page.locator(".options button").nth(1).tap()
+    page.locator(".rs-options button").nth(1).tap()
     after(page)
-    assert page.locator(".verdict").is_visible()
+    assert page.locator(".rs-verdict").is_visible()
     page.get_by_role("button", name="Show everything").tap()
     page.select_option(TEXT, label="long")
     after(page)
-    picture = "document.querySelector('.map canvas').toDataURL()"
+    picture = "document.querySelector('.rs-map canvas').toDataURL()"
     light = page.evaluate(picture)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")
     after(page)
@@ -285,13 +291,13 @@ def test_a_tap_on_a_phone_in_the_dark(browser: Browser, home: str, explorer) -> 
     page.get_by_role("button", name="Pin to compare").tap()
     cell(page, token, 1).tap()
     after(page)
-    assert "→" in page.inner_text(".changes")
-    box = page.locator(".map").bounding_box()
-    page.locator(".map").tap(position={"x": box["width"] / 2, "y": box["height"] - 3})
+    assert "→" in page.inner_text(".rs-changes")
+    box = page.locator(".rs-map").bounding_box()
+    page.locator(".rs-map").tap(position={"x": box["width"] / 2, "y": box["height"] - 3})
     after(page)
-    assert page.locator(".cell[id$='-255-0']").is_visible()
+    assert page.locator(".rs-cell[id$='-255-0']").is_visible()
     small = page.eval_on_selector_all(
-        ".panel button", "all => all.filter((e) => e.offsetParent && e.offsetHeight < 40).length"
+        ".rs-panel button", "all => all.filter((e) => e.offsetParent && e.offsetHeight < 40).length"
     )
     assert small == 0, "buttons too small for a finger"
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
@@ -309,16 +315,16 @@ def test_hard_and_long_texts_are_text(browser: Browser, home: str, explorer) -> 
         after(page)
         of = next(look["of"] for look in explorer.texts if look["name"] == text)
         assert page.inner_text("p[role=status] >> nth=0") == f"The first 256 of {of:,} tokens."
-        assert page.locator(".rows .line").count() < 30
-        page.locator(".scroll").press("Control+Home")
+        assert page.locator(".rs-rows .rs-line").count() < 30
+        page.locator(".rs-scroll").press("Control+Home")
         after(page)
         assert chosen(page)[0] == 0 and width_complaints(page) == []
-    shown = "".join(page.locator(".rows .name").all_inner_texts())
+    shown = "".join(page.locator(".rs-rows .rs-name").all_inner_texts())
     assert shown.startswith("<script>"[: len(shown)])
     assert page.title() == "Explorers" and page.locator("main script:not([type])").count() == 0
-    page.evaluate("document.querySelector('.scroll').scrollTop = 1e6")
+    page.evaluate("document.querySelector('.rs-scroll').scrollTop = 1e6")
     after(page)
-    assert page.locator(".rows .name").last.is_visible()
+    assert page.locator(".rs-rows .rs-name").last.is_visible()
     assert seen.complaints + drawing_complaints(page) == []
     context.close()
 
@@ -340,13 +346,13 @@ def test_live_regions_and_names(browser: Browser, home: str) -> None:
     context = browser.new_context(viewport=DESK)
     page = watch(context, home).open("page.html")
     page.wait_for_function("document.querySelector('[aria-live]').textContent.includes('Covered')")
-    page.locator(".scroll").press("Control+Home")
-    page.locator(".scroll").press("Home")
+    page.locator(".rs-scroll").press("Control+Home")
+    page.locator(".rs-scroll").press("Home")
     said = "document.querySelector('[aria-live]').textContent"
     page.wait_for_function(f"{said}.includes('Position 0, One, in the embedding. Likeliest: ')")
     assert " has rank " in page.evaluate(said) and "Entropy " in page.evaluate(said)
     named = page.eval_on_selector_all(
-        "select, button, textarea, [tabindex], [role=gridcell].cell",
+        "select, button, textarea, [tabindex], [role=gridcell].rs-cell",
         "all => all.map((e) => e.ariaLabel || e.labels?.[0]?.textContent || e.textContent)",
     )
     assert all(name.strip() for name in named)
@@ -369,7 +375,7 @@ def test_256_tokens_cost_little(browser: Browser, home: str) -> None:
         "texts": ["pick(0, 2)", "pick(0, 1)", "pick(0, 2)", "pick(0, 1)"],
     }
     tell = """(act) => { const root = document.querySelector(".gpt-residual");
-      const key = (key) => root.querySelector(".scroll").dispatchEvent(
+      const key = (key) => root.querySelector(".rs-scroll").dispatchEvent(
         new KeyboardEvent("keydown", { key, bubbles: true }));
       const pick = (i, value) => { const select = root.querySelectorAll("select")[i];
         select.value = value; select.dispatchEvent(new Event("change")); };

@@ -6,7 +6,7 @@ import { load } from "./load.mjs";
 
 const anatomy = await load("anatomy");
 const { commented, comparison, costs, diagram, fitting, flopsOf, groupsOf, leavesOf, lengthAt } = anatomy;
-const { moved, percent, rowsOf, shapeOf, short, squarify, times, treemap, verdict } = anatomy;
+const { partFor, percent, rowsOf, shapeOf, short, squarify, times, treemap, verdict } = anatomy;
 
 const near = (value, wanted, by = 1e-6) =>
   assert.ok(Math.abs(value - wanted) <= by * Math.max(1, Math.abs(wanted)), `${value} is not ${wanted}`);
@@ -176,9 +176,9 @@ test("the dashed line ties the output to the token table", () => {
 
 test("arrows walk along the data flow and stop at its ends", () => {
   const keys = ["ArrowUp", "ArrowLeft", "ArrowDown", "ArrowRight", "Home", "End", "a", "Tab"];
-  assert.deepEqual(keys.map((key) => moved(key, 3, 9)), [2, 2, 4, 4, 0, 8, null, null]);
-  assert.equal(moved("ArrowUp", 0, 9), 0);
-  assert.equal(moved("ArrowDown", 8, 9), 8);
+  assert.deepEqual(keys.map((key) => partFor(key, 3, 9)), [2, 2, 4, 4, 0, 8, null, null]);
+  assert.equal(partFor("ArrowUp", 0, 9), 0);
+  assert.equal(partFor("ArrowDown", 8, 9), 8);
 });
 
 test("shares, large numbers and ratios as text", () => {

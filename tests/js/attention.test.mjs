@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { load } from "./load.mjs";
 
 const explorer = await load("attention");
-const { cellAt, lineStep, moved, pieces, pixels, readers, reads, spoken } = explorer;
+const { readAt, lineStep, along, pieces, pixels, readers, reads, spoken } = explorer;
 const { start, strongest, summarise, triangle, written } = explorer;
 
 // Three tokens: 1 / 0.25 0.75 / 0 0 1, whose roots are 1 / 0.5 0.866 / 0 0 1.
@@ -83,17 +83,17 @@ test("a picture shades from ground to heat and leaves the future clear", () => {
 });
 
 test("a point finds its cell, and none in the future or outside", () => {
-  assert.deepEqual(cellAt(5, 35, 40, 4), { q: 3, k: 0 });
-  assert.deepEqual(cellAt(39, 39, 40, 4), { q: 3, k: 3 });
+  assert.deepEqual(readAt(5, 35, 40, 4), { q: 3, k: 0 });
+  assert.deepEqual(readAt(39, 39, 40, 4), { q: 3, k: 3 });
   for (const [x, y] of [[25, 5], [-1, 5], [5, -1], [5, 40], [41, 45]])
-    assert.equal(cellAt(x, y, 40, 4), null);
+    assert.equal(readAt(x, y, 40, 4), null);
 });
 
 test("arrows stop at both ends, Home and End go there, other keys do nothing", () => {
-  const to = ["ArrowLeft", "ArrowRight", "Home", "End", "a"].map((key) => moved(key, 1, 5));
+  const to = ["ArrowLeft", "ArrowRight", "Home", "End", "a"].map((key) => along(key, 1, 5));
   assert.deepEqual(to, [0, 2, 0, 4, null]);
-  assert.equal(moved("ArrowLeft", 0, 5), 0);
-  assert.equal(moved("ArrowRight", 4, 5), 4);
+  assert.equal(along("ArrowLeft", 0, 5), 0);
+  assert.equal(along("ArrowRight", 4, 5), 4);
 });
 
 test("up and down go to the nearest token of the next line, or stay", () => {

@@ -6,7 +6,7 @@ import { load } from "./load.mjs";
 
 const painter = await load("mask_painter");
 const { cellAt, cone, costs, distances, entries, faults, fields, gathered, growth } = painter;
-const { judge, keys, layersOf, mask, masks, moved, network, pixels, route, rule, runs } = painter;
+const { judge, keys, layersOf, mask, masks, cellFor, network, pixels, route, rule, runs } = painter;
 const { sound, stack, strength, stroke, warning, wayInWords } = painter;
 
 const SIZES = { n: 8, window: 4, summary: 1, n_layer: 3, painted: [] };
@@ -155,11 +155,13 @@ test("a state is made sound: window within n, summary within window, places with
   assert.deepEqual(sound({ ...given, token: -1, key: 500 }), { ...wanted, ...rest });
 });
 
+const SQUARE = { w: 40, h: 40, rows: 4, columns: 4 };
+
 test("a point finds its cell, also in the future, and none outside", () => {
-  assert.deepEqual(cellAt(5, 35, 40, 4), { q: 3, k: 0 });
-  assert.deepEqual(cellAt(39, 1, 40, 4), { q: 0, k: 3 });
+  assert.deepEqual(cellAt(5, 35, SQUARE), { row: 3, column: 0 });
+  assert.deepEqual(cellAt(39, 1, SQUARE), { row: 0, column: 3 });
   for (const [x, y] of [[-1, 5], [5, -1], [5, 40], [41, 3]])
-    assert.equal(cellAt(x, y, 40, 4), null);
+    assert.equal(cellAt(x, y, SQUARE), null);
 });
 
 test("a stroke has no holes, however fast the hand", () => {
@@ -171,12 +173,12 @@ test("a stroke has no holes, however fast the hand", () => {
 
 test("arrows, Home and End, and leaps of an eighth stop at the edges", () => {
   const at = { q: 20, k: 3 };
-  const to = (key) => moved(key, at, 32);
+  const to = (key) => cellFor(key, at, 32);
   assert.deepEqual(to("ArrowUp"), { q: 19, k: 3 });
   assert.deepEqual(to("ArrowRight"), { q: 20, k: 4 });
   assert.deepEqual([to("Home"), to("End")], [{ q: 20, k: 0 }, { q: 20, k: 31 }]);
   assert.deepEqual([to("PageUp"), to("PageDown")], [{ q: 16, k: 3 }, { q: 24, k: 3 }]);
-  assert.deepEqual(moved("ArrowDown", { q: 31, k: 31 }, 32), { q: 31, k: 31 });
+  assert.deepEqual(cellFor("ArrowDown", { q: 31, k: 31 }, 32), { q: 31, k: 31 });
   assert.equal(to("a"), null);
 });
 

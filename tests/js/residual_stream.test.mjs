@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { load } from "./load.mjs";
 
 const explorer = await load("residual_stream");
-const { contextFrom, firstOnTop, moved, pieces, pixels, reading, scale, spoken } = explorer;
+const { contextFrom, firstOnTop, placeFor, pieces, pixels, reading, scale, spoken } = explorer;
 const { strength, strengths, truth, verdict, visible, where, written } = explorer;
 
 // Two positions, two depths, the two likeliest tokens: 4 · 2 + 5 numbers per reading.
@@ -111,7 +111,7 @@ test("only the rows that are seen are drawn, with two to spare on both sides", (
 });
 
 test("arrows walk the grid and stop at its edges, other keys do nothing", () => {
-  const from = (key, ctrlKey = false) => moved({ key, ctrlKey }, { token: 5, depth: 1 }, 30, 3);
+  const from = (key, ctrlKey = false) => placeFor({ key, ctrlKey }, { token: 5, depth: 1 }, 30, 3);
   assert.deepEqual(from("ArrowLeft"), { token: 5, depth: 0 });
   assert.deepEqual(from("ArrowRight"), { token: 5, depth: 2 });
   assert.deepEqual(from("ArrowUp"), { token: 4, depth: 1 });
@@ -122,7 +122,7 @@ test("arrows walk the grid and stop at its edges, other keys do nothing", () => 
   assert.deepEqual(from("End", true), { token: 29, depth: 1 });
   assert.deepEqual(from("PageDown"), { token: 14, depth: 1 });
   assert.deepEqual(from("PageUp"), { token: 0, depth: 1 });
-  assert.deepEqual(moved({ key: "ArrowRight" }, { token: 0, depth: 2 }, 30, 3), { token: 0, depth: 2 });
+  assert.deepEqual(placeFor({ key: "ArrowRight" }, { token: 0, depth: 2 }, 30, 3), { token: 0, depth: 2 });
   for (const key of ["a", "toString", "Tab"]) assert.equal(from(key), null);
 });
 

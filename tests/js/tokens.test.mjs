@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const page = await load("tokens");
+const page = await load("shared/tokens.js");
 const PATTERN = String.raw` ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
 const NEWLINE_WORDS = String.raw`\n|n't(?!\p{L})|\p{L}+?(?=n't(?!\p{L}))|\p{L}+|[^\s]`;
 // Classes are gaps and lengths: \n and the space; A-Z and a-z; 0-9; Latin, and Σ with σ and ς.

@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gptcore.config import PRESETS, GPTConfig
 from gptcore.show import Anatomy
-from gptcore.show.anatomy import dissect, flops_per_token, keys_read
-from gptcore.show.anatomy_parts import excerpts, flow
+from gptcore.show.explorers.anatomy.anatomy import dissect, flops_per_token, keys_read
+from gptcore.show.explorers.anatomy.anatomy_parts import excerpts, flow
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = {  # GPT-1: its released shapes; GPT-2: released layouts; GPT-3: V = 50,257, tied

@@ -9,7 +9,7 @@ import small_models
 import torch
 
 from gptcore.show import AttentionExplorer
-from gptcore.show.attention_explorer import label, look, pack
+from gptcore.show.explorers.attention.attention import label, look, pack
 from gptcore.tokenizer import Tokenizer
 
 TEXTS = ["low lower", "lowest low low"]

@@ -11,7 +11,14 @@ import small_models
 import torch
 from node import node
 
-from gptcore.show.attention_steps import MASKS, STEPS, AttentionSteps, heads_of, look, pack
+from gptcore.show.explorers.attention_steps.attention_steps import (
+    MASKS,
+    STEPS,
+    AttentionSteps,
+    heads_of,
+    look,
+    pack,
+)
 from gptcore.tokenizer import Tokenizer
 
 TEXTS = ["low lower", "lowest low low"]

@@ -10,7 +10,7 @@ import pytest
 from traitlets import TraitError
 
 from gptcore.show import InputLayout
-from gptcore.show.input_layout import EXAMPLES, FORMS, LEAST_CONTEXT, MOST
+from gptcore.show.explorers.input_layout.input_layout import EXAMPLES, FORMS, LEAST_CONTEXT, MOST
 from gptcore.text import inputs
 from gptcore.text.inputs import Example, Marks, Rows, collate, with_marks
 from gptcore.tokenizer import Tokenizer

@@ -12,7 +12,7 @@ from node import node
 
 from gptcore.attention import PATTERNS, may_attend
 from gptcore.show import MaskPainter
-from gptcore.show.mask_painter import LEAST, MOST, arrivals
+from gptcore.show.explorers.mask_painter.mask_painter import LEAST, MOST, arrivals
 
 LOADER = Path(__file__).parents[1] / "js" / "load.mjs"
 NODE = """

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from gptcore.config import GPTConfig
 from gptcore.model import GPT
-from gptcore.show.residual_stream import ResidualStream, lens, look, pack
+from gptcore.show.explorers.residual_stream.residual_stream import ResidualStream, lens, look, pack
 from gptcore.tokenizer import Tokenizer
 
 TEXTS = ["low lower", "lowest low low newer"]

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from gptcore.show import live, source
+from gptcore.show import source
+from gptcore.show.explorers.live_curve import live_curve as live
 
 
 def test_source_shows_the_function_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,7 +15,7 @@ def test_source_shows_the_function_as_it_stands(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "display", lambda data, raw: shown.append(data))
     source(live.LiveCurve.close)
     assert shown[0]["text/markdown"].startswith('```python\ndef close(self) -> None:\n    """')
-    assert shown[0]["text/plain"] == "Source of gptcore.show.live.LiveCurve.close"
+    assert shown[0]["text/plain"] == f"Source of {live.__name__}.LiveCurve.close"
 
 
 def test_source_refuses_what_has_none() -> None:

@@ -11,7 +11,8 @@ from traitlets import Bytes, Dict, Float, Int, TraitError, Unicode
 from gptcore.show import plots, widgets
 from gptcore.show.widgets import Explorer
 
-STATIC = Path(widgets.__file__).parent / "static"
+EXPLORERS = Path(widgets.__file__).parent / "explorers"
+NAMES = sorted(path.name for path in EXPLORERS.iterdir() if (path / f"{path.name}.js").exists())
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -89,24 +90,27 @@ def test_what_json_cannot_hold_is_named() -> None:
         Counter(alt="x", count="three")
 
 
-def test_module_and_styles_are_the_files_as_they_are() -> None:
-    """The live view and the book run one file; the shared style comes before the own one."""
+def test_live_view_and_book_run_one_module() -> None:
+    """Jupyter gets the text that a page gets; the style that all share comes first."""
     explorer = Counter(alt="x")
-    assert explorer._esm == (STATIC / "attention.js").read_text("utf-8")
-    shared = (STATIC / "explorer.css").read_text("utf-8")
-    assert explorer._css == shared + (STATIC / "attention.css").read_text("utf-8")
-    assert widgets.static("nothing.css") == ""
+    assert explorer._esm == widgets.module("attention")
+    assert explorer._css == "".join(widgets.styles("attention").values())
+    assert list(widgets.styles("attention")) == ["explorer.css", "texts.css", "attention.css"]
+    assert list(widgets.styles("playground")) == ["explorer.css", "tokens.css", "playground.css"]
     with pytest.raises(FileNotFoundError):
         widgets.static("nothing.js")
+    with pytest.raises(FileNotFoundError):
+        widgets.module("nothing")
 
 
-def test_a_shared_script_stands_where_it_is_imported() -> None:
-    """Two explorers encode by one file: each module holds its text once, and its styles too."""
-    own, shared = ((STATIC / f"{name}.js").read_text("utf-8") for name in ("playground", "tokens"))
-    head, rest = re.split(r"^import [^;]+;\n", own, flags=re.MULTILINE)
-    assert widgets.module("playground") == head + shared + rest
-    assert list(widgets.styles("playground")) == ["explorer.css", "tokens.css", "playground.css"]
-    assert list(widgets.styles("attention")) == ["explorer.css", "attention.css"]
+def test_scripts_stand_behind_what_they_import_once_each() -> None:
+    """A diamond: two scripts import the kit; its text is there once, before both."""
+    names = [path.name for path in widgets.scripts("attention_steps")]
+    assert names == ["kit.js", "texts.js", "numbers.js", "details.js", "attention_steps.js"]
+    text = widgets.module("attention_steps")
+    for path in widgets.scripts("attention_steps"):
+        own = re.sub(r"^import [^;]+;\n", "", path.read_text("utf-8"), flags=re.MULTILINE)
+        assert text.count(own) == 1, path
 
 
 def test_in_colab_there_is_no_twin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,14 +120,70 @@ def test_in_colab_there_is_no_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(explorer._repr_mimebundle_()[0]) == {VIEW, "text/plain"}
 
 
-def test_modules_need_no_other_file() -> None:
-    """No imports, no bundler: what a page with a Blob address can run."""
-    modules = [path for path in STATIC.glob("*.js") if "export default" in path.read_text("utf-8")]
-    assert STATIC / "attention.js" in modules
-    for path in modules:
-        text = widgets.module(path.stem)
-        assert not re.search(r"^\s*import\b|\bimport\(|\brequire\(", text, re.MULTILINE), path
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", text), path
+@pytest.mark.parametrize("name", NAMES)
+def test_a_module_needs_no_other_file(name: str) -> None:
+    """No imports, no bundler: what a page with a Blob address can run; and no markup from text."""
+    text = widgets.module(name)
+    assert text.count("export default") == 1
+    assert not re.search(r"^\s*import\b|\bimport\(|\brequire\(", text, re.MULTILINE)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", text)
+
+
+def test_what_is_imported_is_exported_there_and_used() -> None:
+    """In one scope an import of too much or too little goes unnoticed; alone it would fail."""
+    exported, found = {}, []
+    for path in EXPLORERS.glob("*/*.js"):
+        text = path.read_text("utf-8")
+        names = re.findall(r"^export (?:function|const|class) (\w+)", text, re.MULTILINE)
+        names += re.findall(r"^export const \{ \w+: (\w+) \}", text, re.MULTILINE)
+        exported[path.resolve()] = set(names)
+    for path in exported:
+        text = path.read_text("utf-8")
+        imports = re.findall(r'^import \{([^{}]+)\} from "([^"]+)";\n', text, re.MULTILINE)
+        own = re.sub(r"^import [^;]+;\n|//[^\n]*", "", text, flags=re.MULTILINE)
+        asked = {name for names, _ in imports for name in re.findall(r"\w+", names)}
+        for names, other in imports:
+            there = exported[(path.parent / other).resolve()]
+            found += [
+                f"{path.name}: {n} of {other}" for n in set(re.findall(r"\w+", names)) - there
+            ]
+        used = set(re.findall(r"(?:(?<![\w.])|(?<=\.\.\.))[A-Za-z]\w*", own))
+        found += [f"{path.name} does not use {name}" for name in sorted(asked - used)]
+        for script in widgets.EXPLORERS.glob("shared/*.js"):
+            called = {
+                n for n in exported[script.resolve()] if re.search(rf"(?<![\w.'`]){n}\(", own)
+            }
+            known = set(re.findall(r"(?:function|const|let|=>|[({,]) *(\w+)", own)) | asked
+            found += [f"{path.name} needs {name}" for name in sorted(called - known)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_explorer_looks_for_nothing_outside_of_itself(name: str) -> None:
+    """It is a guest in other people's pages: lookups and class names are its own.
+
+    `closest(".cell")` once climbed to Jupyter Book's own div.cell. So scripts look only by `hit`,
+    which stays within what listens, and a class is called by the explorer's prefix.
+    """
+    shared = ("gpt", "tk", "tx")
+    for path in widgets.scripts(name):
+        text = path.read_text("utf-8")
+        lookups = re.findall(r"\.closest\(|document\.\w*(?:querySelector|getElement)\w*", text)
+        assert lookups == ([] if path.stem != "kit" else lookups) and len(lookups) <= 1, path
+        given = re.findall(r"""class: ["`]([^"`]+)["`]|classList\.\w+\(["`]([^"`]+)""", text)
+        given += [(found, "") for found in re.findall(r"""className = ["`]([^"`]+)""", text)]
+        plain = [re.sub(r"\$\{[^}]*\}", "", part) for pair in given for part in pair]
+        words = {word for part in plain for word in part.split()}
+        own = {word.split("-")[0] for word in words} - set(shared)
+        assert len(own) <= 1 and all(len(prefix) == 2 for prefix in own), (path, words)
+    css = re.sub(r"/\*.*?\*/", "", widgets.styles(name)[f"{name}.css"], flags=re.DOTALL)
+    words = set(re.findall(r"\.([a-z][\w-]*)", css)) - {
+        "output",
+        "cell",
+        "cell_output",
+        "bd-content",
+    }
+    assert len({word.split("-")[0] for word in words} - set(shared)) == 1, sorted(words)
 
 
 def colours(text: str, name: str) -> list[str]:
@@ -134,7 +194,7 @@ def colours(text: str, name: str) -> list[str]:
 
 def test_explorers_wear_the_colours_of_the_book_and_of_its_charts() -> None:
     """One visual language: the values stand in three files, because each must work alone."""
-    ours = widgets.static("explorer.css")
+    ours = widgets.styles("attention")["explorer.css"]
     book = (Path(__file__).parents[2] / "book" / "_assets" / "book.css").read_text("utf-8")
     pairs = {"ink": "ink", "quiet": "ink-soft", "rule": "rule", "surface": "surface"}
     for own, the_books in {**pairs, "accent": "accent"}.items():

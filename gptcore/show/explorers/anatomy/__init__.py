@@ -1,0 +1,1 @@
+"""The parts of a GPT: shapes, parameters, FLOPs, code."""

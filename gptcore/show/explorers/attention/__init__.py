@@ -1,0 +1,1 @@
+"""Every attention weight of a model on some texts."""

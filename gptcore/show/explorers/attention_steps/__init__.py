@@ -1,0 +1,1 @@
+"""One attention head, one step at a time."""

@@ -1,0 +1,1 @@
+"""A training curve that grows while the model trains."""

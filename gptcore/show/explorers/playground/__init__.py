@@ -1,0 +1,1 @@
+"""Any text, cut by several vocabularies."""

@@ -1,0 +1,1 @@
+"""What the residual stream would predict after each layer."""

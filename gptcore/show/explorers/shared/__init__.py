@@ -1,0 +1,1 @@
+"""What explorers have in common: texts and tokens in Python, a toolkit of JavaScript, styles."""
