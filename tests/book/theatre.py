@@ -1,0 +1,128 @@
+"""Every explorer, and what operates all of one: each part hovered and clicked, each key pressed."""
+
+from playwright.sync_api import Page
+
+SETUP = """\
+import torch
+from gptcore.config import GPTConfig
+from gptcore.model import GPT
+from gptcore.show import (
+    Anatomy, AttentionExplorer, AttentionSteps, InputLayout, LiveCurve, MaskPainter,
+    ResidualStream, TokenizerPlayground,
+)
+from gptcore.tokenizer import Tokenizer
+
+torch.manual_seed(0)
+STORY = "One windy morning Rosa met her friend Tom by the old mill. "
+tokenizer = Tokenizer.train(STORY * 40, vocab_size=300)
+config = GPTConfig(vocab_size=300, n_ctx=64, n_layer=2, n_head=2, d_model=16, norm="post")
+model = GPT(config)
+"""
+EXPLORERS = {
+    "anatomy": "Anatomy()",
+    "attention": "AttentionExplorer(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
+    "attention_steps": "AttentionSteps(model, tokenizer, {'one': STORY, 'two': STORY[:20]})",
+    "input_layout": "InputLayout({'Own': tokenizer}, covered=False)",
+    "mask_painter": "MaskPainter()",
+    "playground": "TokenizerPlayground({'Own': tokenizer, 'Bytes': 'bytes'})",
+    "residual_stream": "ResidualStream(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
+}
+"""Name -> the expression that makes it, after `SETUP`."""
+ROOTS = {
+    "anatomy": ".gpt-anatomy",
+    "attention": ".gpt-attention",
+    "attention_steps": ".gpt-steps",
+    "input_layout": ".gpt-inputs",
+    "mask_painter": ".gpt-masks",
+    "playground": ".gpt-playground",
+    "residual_stream": ".gpt-residual",
+    "live_curve": ".gpt-curve",
+}
+KEYS = (
+    "ArrowDown ArrowRight ArrowUp ArrowLeft Home PageDown PageUp [ ] p d a Enter Escape End".split()
+)
+
+# Every part that has a size gets what a mouse and a finger give; every part that takes the focus
+# gets keys. After each the page has a frame to draw in. What is told must stay told in numbers.
+OPERATE = """async ([selector, keys]) => {
+  const root = document.querySelector(selector), found = [];
+  const frame = () => new Promise((resolve) => requestAnimationFrame(() => resolve()));
+  let escaped = 0;
+  const escape = (event) => { escaped += 1; };
+  document.addEventListener("keydown", escape);
+  const wrong = (what) => {
+    const text = root.innerText.match(/.{0,30}(NaN|undefined|null|\\[object).{0,20}/);
+    if (text && found.length < 5) found.push(`${what}: ${text[0]}`);
+  };
+  const name = (e) => `${e.tagName.toLowerCase()}.${e.className.baseVal ?? e.className}`;
+  const pointer = (e, type, more = {}) => {
+    const { left, top, width, height } = e.getBoundingClientRect();
+    const at = { clientX: left + width / 2, clientY: top + height / 2, bubbles: true, ...more };
+    e.dispatchEvent(new PointerEvent(type, { pointerType: "mouse", pointerId: 1, ...at }));
+  };
+  const parts = () => [...root.querySelectorAll("*")].filter((e) => e.getClientRects().length);
+  const kind = (e) => `${name(e)} in ${name(e.parentElement)}`;
+  const some = (list) => { // a few of each kind: all columns and controls, not all thousand cells
+    const seen = new Map();
+    return list.filter((e) => {
+      seen.set(kind(e), (seen.get(kind(e)) ?? 0) + 1);
+      return seen.get(kind(e)) <= 6;
+    });
+  };
+  for (const e of some(parts())) {
+    if (!e.isConnected) continue;
+    pointer(e, "pointerover");
+    pointer(e, "pointermove");
+    await frame();
+    wrong(`pointing at ${kind(e)}`);
+  }
+  pointer(root.firstElementChild, "pointerout");
+  const clicked = new Set();
+  for (const e of some(parts())) {
+    if (!e.isConnected || e.closest("textarea, select") || clicked.has(e)) continue;
+    clicked.add(e);
+    pointer(e, "click");
+    await frame();
+    wrong(`a click on ${kind(e)}`);
+  }
+  const stops = () => [...root.querySelectorAll("[tabindex='0'], button, select, input")]
+    .filter((e) => e.getClientRects().length && !e.disabled);
+  for (const e of some(stops())) {
+    if (!e.isConnected) continue;
+    for (const key of keys) {
+      e.focus();
+      e.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+      await frame();
+      wrong(`${key} on ${kind(e)}`);
+    }
+  }
+  await frame();
+  document.removeEventListener("keydown", escape);
+  if (escaped) found.push(`${escaped} keys went on to the page around it`);
+  return { found, clicked: clicked.size };
+}"""
+
+
+def operate(page: Page, name: str) -> list[str]:
+    """Use all of an explorer and list what it then shows that it should not.
+
+    Args:
+        page: a page on which it is drawn.
+        name: of the explorer.
+
+    Returns:
+        Complaints: no number where one is told, keys that went on to the page.
+    """
+    done = page.evaluate(OPERATE, [ROOTS[name], KEYS])
+    assert done["clicked"] > 3, f"{name} has nothing to click"
+    return [f"{name}: {found}" for found in done["found"]]
+
+
+def picture(page: Page, name: str) -> str:
+    """All that an explorer shows, as text: its markup and its canvases."""
+    return page.evaluate(
+        """(selector) => { const root = document.querySelector(selector);
+      return root.outerHTML + [...root.querySelectorAll("canvas")].map((c) => c.toDataURL())
+        + [...root.querySelectorAll("select, input, textarea")].map((e) => e.value); }""",
+        ROOTS[name],
+    )
