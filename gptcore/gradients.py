@@ -19,6 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 PRECISE = (torch.float32, torch.float64)
+RANGE = 2**15
+"""Positions over which products of fp16 numbers are added, before the sum goes on in fp32."""
 SHORT = 64
 """Positions up to which keeping the attention weights is faster than computing them again."""
 
@@ -159,7 +161,7 @@ class _TiedCrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         need_grad = any(ctx.needs_input_grad)
         total = x.new_zeros((), dtype=torch.promote_types(x.dtype, torch.float32))
-        grad_x = torch.zeros_like(x) if need_grad else None
+        grad_x = torch.zeros_like(x, dtype=total.dtype) if need_grad else None
         grad_weight = torch.zeros_like(weight) if need_grad else None
         n = max(weight.shape[1], _TiedCrossEntropy.SLICE // weight.shape[0])
         for i in range(0, len(x), n):
@@ -168,30 +170,51 @@ class _TiedCrossEntropy(torch.autograd.Function):
             dtype = logits.dtype  # of the products: half under autocast
             log_p = F.log_softmax(logits, dim=-1, dtype=total.dtype)
             del logits
-            total += F.nll_loss(log_p, target, reduction="none") @ share.to(total.dtype)
+            nats = F.nll_loss(log_p, target, reduction="none")
+            total += (nats * share).sum()  # a product with @ would be rounded to half
             if need_grad:
                 grad = log_p.exp_()  # softmax minus one-hot is the gradient of the loss
                 grad[torch.arange(len(target), device=x.device), target.clamp(min=0)] -= 1
-                grad = grad.mul_((share * (target != -100))[:, None]).to(dtype)
-                grad_x[i : i + n] = grad @ weight.to(dtype)
-                _add_product(grad_weight, grad.t(), part.to(dtype))
+                share, unit = _in_range(share * (target != -100), dtype)
+                grad = grad.mul_(share[:, None]).to(dtype)
+                grad_x[i : i + n] = _scaled(grad @ weight.to(dtype), unit)
+                _add_product(grad_weight, grad.t(), part, unit)
         if need_grad:
             ctx.save_for_backward(grad_x, grad_weight)
+            ctx.dtype = x.dtype
         return total
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore
         _refuse_a_second_derivative()
         grad_x, grad_weight = ctx.saved_tensors
-        return grad_x.mul_(grad), grad_weight.mul_(grad), None, None
+        return grad_x.mul_(grad).to(ctx.dtype), grad_weight.mul_(grad), None, None
 
 
-def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
-    """total += a @ b, without a matrix of its size in between where the types allow."""
+def _in_range(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """What is to be multiplied in fp16, divided by its largest number; and that number.
+
+    fp16 ends at 65,504 and begins at 6e-8. Of numbers that are 1 at most, a product over `RANGE` of
+    them fits, and the small ones stay as far from the lower end as they can. Other types have room.
+    """
+    if dtype != torch.float16:
+        return x, None
+    unit = x.abs().amax().float().clamp(min=1e-30)
+    return x / unit, unit
+
+
+def _scaled(x: Tensor, unit: Tensor | None) -> Tensor:
+    return x if unit is None else x.float() * unit
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor, unit: Tensor | None) -> None:
+    """total += a @ b · unit, without a matrix of its size in between where the types allow."""
     if a.dtype == total.dtype:
         total.addmm_(a, b)
-    else:
-        total += a @ b
+        return
+    for left, right in zip(a.split(RANGE, 1), b.split(RANGE), strict=True):
+        right, largest = _in_range(right, left.dtype)
+        total += _scaled(_scaled(left @ right.to(left.dtype), unit), largest)
 
 
 def _learns(x: Tensor) -> bool:
