@@ -116,8 +116,8 @@ class CausalSelfAttention(nn.Module):
 
         Args:
             x: (B, T, C).
-            mask: (T, K) boolean, True where reading is allowed; None means dense and causal
-                (with T = 1: everything so far).
+            mask: (T, K) boolean, True where reading is allowed; None means dense and causal: all
+                that was read before, and the new positions up to the own.
             past: one layer of a `KVCache`: keys and values (B, H, n_ctx, D) and how many of
                 their positions are filled. The new ones are written behind them.
             weights: a list to which the attention weights (B, H, T, K) are appended. Asking for
@@ -138,13 +138,16 @@ class CausalSelfAttention(nn.Module):
             keys[:, :, start : start + T] = k
             values[:, :, start : start + T] = v
             k, v = keys[:, :, : start + T], values[:, :, : start + T]  # (B, H, K, D)
+        K = k.shape[2]
+        if mask is None and T < K and (T > 1 or weights is not None):  # PyTorch's rule wants T = K
+            mask = torch.ones(T, K, dtype=torch.bool, device=x.device).tril(K - T)
         if weights is None:
             causal = mask is None and T > 1
             y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=p, is_causal=causal)
         else:
             scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])  # (B, H, T, K)
             if mask is None:
-                mask = torch.ones(T, k.shape[2], dtype=torch.bool, device=x.device).tril()
+                mask = torch.ones(T, T, dtype=torch.bool, device=x.device).tril()
             a = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
             weights.append(a)
             y = F.dropout(a, p) @ v

@@ -61,6 +61,9 @@ class GPTConfig:
     ones read."""
     dropout: float = 0.1
     """Drop probability for embeddings, attention weights and sub-layer outputs."""
+    tied: bool = True
+    """Whether the output matrix is the token table, as in every GPT of OpenAI's, or one of its
+    own, as in some networks of others."""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "n_ctx", "n_layer", "n_head", "d_model", "window", "summary"):
@@ -86,6 +89,8 @@ class GPTConfig:
             raise TypeError(f"dropout={self.dropout!r} must be a number")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} must be in [0, 1)")
+        if not isinstance(self.tied, bool):
+            raise TypeError(f"tied={self.tied!r} must be True or False")
 
     @property
     def d_head(self) -> int:

@@ -79,7 +79,7 @@ class Decoder:
         if self.ln_f is not None:
             x = _norm(x, self.ln_f)
         cache.length = t + 1
-        return _linear(x, self.model.wte.weight)
+        return _linear(x, self.model.output)
 
     def _attend(self, x: Tensor, i: int, w: Weights, mask: Tensor | None) -> Tensor:
         """Block `i`'s attention of the token at position `cache.length`: (B, C) -> (B, C)."""

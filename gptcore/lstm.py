@@ -9,7 +9,7 @@ and Schmidhuber 1997.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,10 @@ from torch.nn import functional as F
 
 from gptcore.config import GPTConfig
 from gptcore.gradients import tied_cross_entropy
+
+MODEL_TYPE = "gptcore-lstm"
+"""What config.json calls it."""
+FIELDS = ("vocab_size", "n_ctx", "d_model", "dropout")
 
 
 class LSTM(nn.Module):
@@ -28,12 +32,18 @@ class LSTM(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.config = replace(config, n_layer=1, n_head=1)
+        shape = {name: getattr(config, name) for name in FIELDS}
+        self.config = GPTConfig(**shape, n_layer=1, n_head=1)
         self.wte = nn.Embedding(config.vocab_size, config.d_model)
         self.lstm = nn.LSTM(config.d_model, config.d_model, batch_first=True)
         nn.init.normal_(self.wte.weight, std=0.02)
         n = config.d_model  # a forget gate that begins open lets early gradients through
         nn.init.constant_(self.lstm.bias_ih_l0[n : 2 * n], 1.0)
+
+    @property
+    def output(self) -> Tensor:
+        """(V, C), the matrix that turns a state into logits: the token table."""
+        return self.wte.weight
 
     def hidden(self, ids: Tensor) -> Tensor:
         """The layer's output at every position: (B, T) -> (B, T, C)."""
@@ -43,7 +53,7 @@ class LSTM(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Logits (B, T, V) for the token after each position."""
-        return F.linear(self.hidden(ids), self.wte.weight)
+        return F.linear(self.hidden(ids), self.output)
 
     def loss(self, ids: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         """Negative log-likelihood of the targets that are not -100, in nats; as in `GPT.loss`.
@@ -54,8 +64,22 @@ class LSTM(nn.Module):
         if reduction not in ("mean", "sum"):
             raise ValueError(f"reduction={reduction!r} must be 'mean' or 'sum'")
         hidden = self.hidden(ids).flatten(0, 1)
-        total = tied_cross_entropy(hidden, self.wte.weight, targets.flatten())
+        total = tied_cross_entropy(hidden, self.output, targets.flatten())
         return total / (targets != -100).sum() if reduction == "mean" else total
+
+    def summed_loss(self, ids: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss summed over the scored positions, and their number, as in `GPT.summed_loss`."""
+        return self.loss(ids, targets, "sum"), (targets != -100).sum()
+
+    def saved_as(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """What config.json says of it, and its tensors by name, see `gptcore.checkpoint.forms`."""
+        shape = {name: getattr(self.config, name) for name in FIELDS}
+        return {"model_type": MODEL_TYPE, "architectures": ["LSTM"], **shape}, self.state_dict()
+
+    @classmethod
+    def described(cls, found: dict[str, Any]) -> LSTM:
+        """A new LSTM of the shape that `saved_as` told."""
+        return cls(GPTConfig(**{name: found[name] for name in FIELDS}, n_head=1))
 
     def n_params(self) -> int:
         """Number of trained parameters."""

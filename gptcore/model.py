@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from gptcore.attention import CausalSelfAttention, may_attend
 from gptcore.config import GPTConfig, PatternName
@@ -117,10 +118,16 @@ class Trace:
 
 
 class GPT(nn.Module):
-    """A GPT language model with a tied output matrix.
+    """A GPT language model.
 
     `norm="post"` is GPT-1; `norm="pre"` is GPT-2 and GPT-3, which add `ln_f` after the last block.
+    The output matrix is the token table (`tied`, as in every GPT of OpenAI's), or one of its own.
     """
+
+    recompute = False
+    """While it learns, blocks keep only what enters them and compute the rest again for the
+    gradient: see `gptcore.modes.recomputing`. Source: Chen et al. 2016, "Training Deep Nets with
+    Sublinear Memory Cost"."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -130,7 +137,14 @@ class GPT(nn.Module):
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         if config.norm == "pre":
             self.ln_f = nn.LayerNorm(config.d_model, eps=1e-5)
+        if not config.tied:
+            self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         self._init_weights()
+
+    @property
+    def output(self) -> Tensor:
+        """(V, C), the matrix that turns the last state into logits."""
+        return self.wte.weight if self.config.tied else self.lm_head.weight
 
     @torch.no_grad()
     def _init_weights(self) -> None:
@@ -169,7 +183,7 @@ class GPT(nn.Module):
 
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         """Logits (B, T, V) for the token after each position; arguments as in `hidden`."""
-        return F.linear(self.hidden(ids, cache), self.wte.weight)
+        return F.linear(self.hidden(ids, cache), self.output)
 
     def loss(self, ids: Tensor, targets: Tensor, reduction: str = "mean") -> Tensor:
         """Negative log-likelihood of `targets`, in nats.
@@ -193,25 +207,31 @@ class GPT(nn.Module):
             raise ValueError(f"reduction={reduction!r} must be 'mean', 'sum' or 'none'")
         hidden = self.hidden(ids)
         if reduction == "none":
-            logits = F.linear(hidden, self.wte.weight)
+            logits = F.linear(hidden, self.output)
             return F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
-        total = tied_cross_entropy(hidden.flatten(0, 1), self.wte.weight, targets.flatten())
+        total = tied_cross_entropy(hidden.flatten(0, 1), self.output, targets.flatten())
         return total / (targets != -100).sum() if reduction == "mean" else total
 
-    def trace(self, ids: Tensor) -> Trace:
+    def summed_loss(self, ids: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss summed over the scored positions, and their number; arguments as in `loss`."""
+        return self.loss(ids, targets, "sum"), (targets != -100).sum()
+
+    def trace(self, ids: Tensor, cache: KVCache | None = None) -> Trace:
         """A forward pass that keeps every attention weight and the residual stream.
 
         Args:
             ids: (B, T) token ids.
+            cache: as in `hidden`; the weights are then those of the new positions, (B, H, T, K)
+                over all K positions read so far.
         """
         attentions: list[Tensor] = []
         residuals: list[Tensor] = []
-        x = self._run(ids, None, attentions, residuals)
+        x = self._run(ids, cache, attentions, residuals)
         x = self.ln_f(x) if self.config.norm == "pre" else x
-        return Trace(F.linear(x, self.wte.weight), attentions, residuals)
+        return Trace(F.linear(x, self.output), attentions, residuals)
 
     def n_params(self) -> int:
-        """Number of trained parameters; the tied output matrix counts once."""
+        """Number of trained parameters; a tied output matrix counts once."""
         return sum(p.numel() for p in self.parameters())
 
     @property
@@ -239,11 +259,16 @@ class GPT(nn.Module):
         masks = {name: self.mask(name, start, end) for name in set(config.pattern)}
         x = self.wte(ids) + self.wpe(positions)  # (B, T, C)
         x = F.dropout(x, config.dropout, training=self.training)
+        again = self.recompute and torch.is_grad_enabled() and cache is None and attentions is None
         for i, layer in enumerate(self.h):
             if residuals is not None:
                 residuals.append(x)
             past = cache.layer(i) if cache else None
-            x = layer(x, masks[config.pattern_of(i)], past, attentions)
+            mask = masks[config.pattern_of(i)]
+            if again:
+                x = checkpoint(layer, x, mask, use_reentrant=False)
+            else:
+                x = layer(x, mask, past, attentions)
         if residuals is not None:
             residuals.append(x)
         if cache:

@@ -29,7 +29,7 @@ def parameter_counts(of: GPT | GPTConfig) -> dict[str, int]:
         "MLP": c.n_layer * (C * ff + ff + ff * C + C),
         "LayerNorm": norms * 2 * C,
     }
-    return counts if getattr(c, "tied", True) else counts | {"output matrix": c.vocab_size * C}
+    return counts if c.tied else counts | {"output matrix": c.vocab_size * C}
 
 
 def memory(of: GPT | GPTConfig) -> dict[str, int]:

@@ -19,8 +19,8 @@ TOOLS = sorted([*(ROOT / "book").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
 # Lower layers know nothing of higher ones. A name stands for a module or a whole folder.
 # The reading order and what serves it stand at the bottom; every folder above is a layer's room.
 LAYERS = (
-    "extras config attention gradients sparse model optim decode lstm sizes tokenizer".split()
-    + ["encodings"],
+    "extras config attention gradients sparse model modes optim".split()
+    + "decode lstm sizes tokenizer encodings".split(),
     "tales datasets labelled".split(),
     ["text"],
     ["sampling"],

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,33 +26,24 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gptcore.checkpoint import published, training_state
-from gptcore.checkpoint.atomic import commit
+from gptcore.checkpoint.atomic import commit, recover
+from gptcore.checkpoint.forms import MODEL_TYPES, OURS, SCORE, TANH_GELU, saved_as
 from gptcore.checkpoint.sources import find
 from gptcore.config import GPTConfig
 from gptcore.heads.classifier import Classifier, HeadConfig
+from gptcore.lstm import LSTM
+from gptcore.lstm import MODEL_TYPE as LSTM_TYPE
 from gptcore.model import GPT
-from gptcore.text.inputs import PADDING
 from gptcore.tokenizer.folder import has_tokenizer
 from gptcore.tokenizer.vocabulary import END_OF_TEXT
 
 if TYPE_CHECKING:
     from gptcore.tokenizer import Tokenizer
 
-MODEL_TYPES = {"openai-gpt": "post", "gpt2": "pre"}
-ARCHITECTURES = {"openai-gpt": "OpenAIGPTLMHeadModel", "gpt2": "GPT2LMHeadModel"}
-# transformers' names for the tanh form. In its GPT-1 "gelu" means that form too, in GPT-2 it means
-# the exact one with the error function, which no GPT of OpenAI's used.
-TANH_GELU = {
-    "openai-gpt": ("gelu",),
-    "gpt2": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"),
-}
-SCORE = "score.weight"  # transformers' name for the head of a classifier
-OURS = ("norm", "pattern", "window", "summary")  # what transformers' config has no field for
-
 
 def save(
     folder: str | Path,
-    model: GPT | Classifier,
+    model: Any,
     tokenizer: Tokenizer | None = None,
     *,
     training: dict[str, Any] | None = None,
@@ -67,36 +58,35 @@ def save(
 
     Args:
         folder: made if absent. Files that this call does not write stay as they are.
-        model: on any device.
-        tokenizer: None writes no tokenizer.
+        model: a GPT, a Classifier, or what says how it is kept (`checkpoint.forms`).
+        tokenizer: None writes none.
         training: what resuming needs (`training_state` says of what kind). Left out, a state that
             is there from before no longer loads, since it belongs to other weights.
         dtype: store the weights in this precision; None keeps theirs.
 
     Raises:
+        TypeError: the model is of a kind that cannot be saved.
         ValueError: too many tokens, a weight that does not fit `dtype`, or `dtype` and `training`.
     """
-    gpt, config = getattr(model, "gpt", model), model.config
-    if tokenizer is not None and tokenizer.vocab_size > config.vocab_size:
+    described, tensors = saved_as(model)
+    if tokenizer is not None and tokenizer.vocab_size > described.get("vocab_size", 0):
         raise ValueError(
             f"tokenizer has {tokenizer.vocab_size} tokens, which must not exceed the model's "
-            f"vocab_size={config.vocab_size}"
+            f"vocab_size={described.get('vocab_size', 0)}"
         )
     if training is not None and dtype is not None:
         raise ValueError(
-            f"dtype={dtype} may round the weights, and resuming needs every bit: save a training "
-            "state with dtype=None"
+            f"dtype={dtype} may round the weights; resuming needs every bit, so dtype=None"
         )
-    tensors = _published_tensors(gpt, dtype)
-    described = _config_json(gpt, tokenizer, dtype or gpt.wte.weight.dtype)
-    if isinstance(model, Classifier):
-        _add_head(tensors, described, model)
+    tensors = {name: _stored(name, p, dtype) for name, p in tensors.items()}
+    kept = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    described |= {**_ends(tokenizer), "dtype": kept}
     with commit(folder) as writing:
         save_file(tensors, writing / "model.safetensors", metadata={"format": "pt"})
         _write_json(writing / "config.json", described)
         if tokenizer is not None:
             tokenizer.save(writing / "tokenizer.json")
-            _write_json(writing / "tokenizer_config.json", _tokenizer_config(config, tokenizer))
+            _write_json(writing / "tokenizer_config.json", _tokenizer_config(described, tokenizer))
         if training is not None:
             training_state.write(writing, training, writing / "model.safetensors")
     return Path(folder)
@@ -107,8 +97,8 @@ def load(
     *,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
-) -> tuple[GPT, Tokenizer | None]:
-    """Read a checkpoint that we saved or that somebody published.
+) -> tuple[Any, Tokenizer | None]:
+    """Read a checkpoint that we saved or that somebody published: a GPT, or an LSTM of ours.
 
     Args:
         source: a folder, the name of a model that the course ships ("tales-gpt1"), or a name on
@@ -125,12 +115,64 @@ def load(
             message names the field or the tensor.
     """
     folder = find(source)
-    config = _read_config(folder / "config.json")
+    path = folder / "config.json"
+    described = _read_json(path)
+    if described.get("model_type") == LSTM_TYPE:
+        return _lstm(folder, described, device, dtype).eval(), _read_tokenizer(folder)
+    config = _gpt_config(path, described)
     found = published.ours(published.open_folder(folder))
-    if "head" in json.loads((folder / "config.json").read_text("utf-8")).get("gptcore", {}):
+    if "head" in described.get("gptcore", {}):
         found.pop(SCORE, None)  # the body of a classifier of ours is a GPT
     model = published.build(config, found, where=folder, device=device, dtype=dtype)
     return model.eval(), _read_tokenizer(folder)
+
+
+def restore(folder: str | Path, model: Any) -> None:
+    """Read the weights that `save` wrote into a model of the same kind and shape.
+
+    Args:
+        folder: a checkpoint folder.
+        model: filled in place, on its device and in its precision.
+
+    Raises:
+        FileNotFoundError: the folder holds no weights.
+        TypeError: as in `save`.
+        ValueError: its tensors are not those of the model; the message names the first.
+    """
+    folder = Path(folder)
+    recover(folder)
+    _fill(saved_as(model)[1], {t.name: t for t in published.open_folder(folder)}, folder)
+
+
+@torch.no_grad()
+def _fill(tensors: dict[str, Tensor], found: dict[str, published.Stored], folder: Path) -> None:
+    """Write what was found into the tensors of a model, after all names and shapes agree."""
+    for name in {**tensors, **found}:
+        if name not in found:
+            raise ValueError(f"{folder}: tensor {name} of the model is missing")
+        if name not in tensors:
+            raise ValueError(f"{folder}: tensor {name} is unexpected; the model has none")
+        if found[name].shape != tuple(tensors[name].shape):
+            raise ValueError(
+                f"{folder}: tensor {name} has shape {found[name].shape}; the model's has "
+                f"{tuple(tensors[name].shape)}"
+            )
+    for name, tensor in tensors.items():
+        tensor.copy_(published.read(found[name]))
+
+
+def _lstm(folder: Path, described: dict[str, Any], device: Any, dtype: torch.dtype | None) -> LSTM:
+    """An LSTM of ours, without its head if it has one."""
+    with torch.random.fork_rng():  # the caller's random numbers stay as they are
+        try:
+            model = LSTM.described(described)
+        except KeyError as error:
+            raise ValueError(f"{folder / 'config.json'}: {error} is missing") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{folder / 'config.json'}: {error}") from error
+    found = {t.name: t for t in published.open_folder(folder) if t.name != SCORE}
+    _fill(saved_as(model)[1], found, folder)
+    return model.to(device, dtype)
 
 
 def load_classifier(
@@ -149,8 +191,9 @@ def load_classifier(
         ValueError: as in `load`; or the folder holds a language model without a head.
     """
     folder = find(source)
-    _read_config(folder / "config.json")
-    described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    described = _read_json(folder / "config.json")
+    if described.get("model_type") != LSTM_TYPE:
+        _gpt_config(folder / "config.json", described)  # complains first
     found = published.ours(published.open_folder(folder)).get(SCORE)
     if "head" not in described.get("gptcore", {}) or found is None:
         raise ValueError(
@@ -206,70 +249,24 @@ def load_openai_npy(folder: str | Path, *, n_head: int | None = None) -> GPT:
     return published.build(config, found, where=folder, dtype=torch.float32).eval()
 
 
-def _published_tensors(model: GPT, dtype: torch.dtype | None) -> dict[str, Tensor]:
-    """The parameters under transformers' names, kernels turned to (in, out)."""
-    tensors: dict[str, Tensor] = {}
-    for name, p in model.state_dict().items():
-        stored = p.detach().to("cpu", dtype or p.dtype)
-        if stored.dtype != p.dtype and torch.isfinite(p).all() and not torch.isfinite(stored).all():
-            raise ValueError(
-                f"dtype={dtype} cannot hold tensor {name}, whose largest value is "
-                f"{p.abs().max().item():.4g}"
-            )
-        stored = stored.t() if name.endswith(published.CONV1D) else stored
-        tensors[published.published_name(name, model.config.norm)] = stored.contiguous()
-    return tensors
+def _stored(name: str, p: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """A tensor as it is written: on the CPU, in order, in the precision asked for."""
+    stored = p.detach().to("cpu", dtype or p.dtype)
+    if stored.dtype != p.dtype and torch.isfinite(p).all() and not torch.isfinite(stored).all():
+        raise ValueError(
+            f"dtype={dtype} cannot hold tensor {name.removeprefix('transformer.')}, whose largest "
+            f"value is {p.abs().max().item():.4g}"
+        )
+    return stored.contiguous()
 
 
-def _config_json(model: GPT, tokenizer: Tokenizer | None, dtype: torch.dtype) -> dict[str, Any]:
-    """config.json: everything transformers reads, nothing left to its defaults that matters."""
-    config = model.config
-    model_type = next(name for name, norm in MODEL_TYPES.items() if norm == config.norm)
-    activation = "afn" if config.norm == "post" else "activation_function"
-    dense = set(config.pattern) == {"dense"}
-    return {
-        "architectures": [ARCHITECTURES[model_type] if dense else "GPT"],
-        "model_type": model_type if dense else "gptcore",
-        activation: TANH_GELU[model_type][0],
-        "vocab_size": config.vocab_size,
-        "n_positions": config.n_ctx,
-        "n_embd": config.d_model,
-        "n_layer": config.n_layer,
-        "n_head": config.n_head,
-        "layer_norm_epsilon": 1e-5,
-        "embd_pdrop": config.dropout,
-        "attn_pdrop": config.dropout,
-        "resid_pdrop": config.dropout,
-        "initializer_range": 0.02,
-        "tie_word_embeddings": True,
-        **_ends(tokenizer),
-        "dtype": str(dtype).removeprefix("torch."),
-        "gptcore": {name: getattr(config, name) for name in OURS},
-    }
-
-
-def _add_head(tensors: dict[str, Tensor], described: dict[str, Any], model: Classifier) -> None:
-    """What a head adds: its weights, and in config.json transformers' words and all of ours."""
-    head, first = model.head, next(iter(tensors.values()))
-    tensors[SCORE] = model.score.weight.detach().to("cpu", first.dtype)
-    n_labels = 1 if head.form == "choice" else head.n_out
-    names = head.labels or tuple(f"LABEL_{i}" for i in range(n_labels))
-    described["gptcore"]["head"] = asdict(head)
-    described["pad_token_id"] = PADDING
-    described["id2label"] = dict(enumerate(names)) if n_labels > 1 else {0: "LABEL_0"}
-    described["label2id"] = {name: i for i, name in described["id2label"].items()}
-    if described["model_type"] != "gptcore":
-        (language_model,) = described["architectures"]
-        classifier = language_model.replace("LMHeadModel", "ForSequenceClassification")
-        described["architectures"] = [classifier]
-
-
-def _tokenizer_config(config: GPTConfig, tokenizer: Tokenizer) -> dict[str, Any]:
+def _tokenizer_config(described: dict[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
     """Makes AutoTokenizer use tokenizer.json as it stands instead of a class of its own."""
-    described = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": config.n_ctx}
+    n_ctx = described.get("n_positions", described.get("n_ctx"))
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": n_ctx}
     end = next(iter(tokenizer.ends), None)
     named = {"bos_token": end if end == END_OF_TEXT else None, "eos_token": end}
-    return described | {office: token for office, token in named.items() if token}
+    return config | {office: token for office, token in named.items() if token}
 
 
 def _ends(tokenizer: Tokenizer | None) -> dict[str, Any]:
@@ -284,21 +281,28 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _read_config(path: Path) -> GPTConfig:
-    """A GPTConfig from transformers' config.json; refuses what it cannot describe."""
+def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is absent: not a checkpoint folder")
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
-        ours = described.get("gptcore", {})
-        model_type = described.get("model_type")
+        described.get("gptcore", {}).get("norm")
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a model config: {error}") from error
+    return described
+
+
+def _gpt_config(path: Path, described: dict[str, Any]) -> GPTConfig:
+    """A GPTConfig from transformers' config.json; refuses what it cannot describe."""
+    ours, model_type = described.get("gptcore", {}), described.get("model_type")
     if model_type == "gptcore":
         model_type = next((t for t, n in MODEL_TYPES.items() if n == ours.get("norm")), None)
     if model_type not in MODEL_TYPES:
-        rule = "must be gpt2, openai-gpt or gptcore"
-        raise ValueError(f"{path}: model_type={described.get('model_type')!r} {rule}")
+        raise ValueError(
+            f"{path}: model_type={described.get('model_type')!r} must be gpt2, openai-gpt or "
+            f"gptcore, or {LSTM_TYPE}; for a kind of your own, build the model and fill it with "
+            "checkpoint.restore"
+        )
     _refuse(path, described, model_type)
     rates = {k: described.get(k, 0.1) for k in ("resid_pdrop", "embd_pdrop", "attn_pdrop")}
     if len(set(rates.values())) > 1:
@@ -313,6 +317,7 @@ def _read_config(path: Path) -> GPTConfig:
             d_model=described["n_embd"],
             norm=MODEL_TYPES[model_type],
             dropout=rates["resid_pdrop"],
+            tied=described.get("tie_word_embeddings", True),
         )
         return replace(config, **{k: ours[k] for k in OURS if k in ours and k != "norm"})
     except KeyError as error:
@@ -329,7 +334,7 @@ def _refuse(path: Path, described: dict[str, Any], model_type: str) -> None:
         activation: TANH_GELU[model_type],
         "layer_norm_epsilon": (1e-5,),
         "n_inner": (None, wide),
-        "tie_word_embeddings": (True,),
+        "tie_word_embeddings": (True, False),
         "scale_attn_weights": (True,),
         "scale_attn_by_inverse_layer_idx": (False,),
         "add_cross_attention": (False,),

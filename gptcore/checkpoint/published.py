@@ -14,6 +14,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +33,7 @@ EMBEDDINGS = {  # ours -> transformers', by where LayerNorm stands
     "post": {"wte.weight": "tokens_embed.weight", "wpe.weight": "positions_embed.weight"},
     "pre": {},
 }
+HEAD = "lm_head.weight"
 MASK = re.compile(r"(h\.\d+\.attn\.masked_bias|position_ids)$")
 WRAPPERS = {"_orig_mod", "module", "_forward_module", "_fsdp_wrapped_module"}
 WRAPPERS |= {"_checkpoint_wrapped_module"}
@@ -53,7 +55,7 @@ class Stored(NamedTuple):
 
 def published_name(name: str, norm: str) -> str:
     """transformers' name, in its language-model class, for the parameter `name` of our GPT."""
-    return "transformer." + EMBEDDINGS[norm].get(name, name)
+    return name if name == HEAD else "transformer." + EMBEDDINGS[norm].get(name, name)
 
 
 def open_folder(folder: Path) -> list[Stored]:
@@ -189,14 +191,16 @@ def build(
 
     Args:
         config: the shape the weights must have.
-        found: our name -> stored tensor. Kernels are (in, out); `lm_head.weight` may be there.
+        found: our name -> stored tensor. Kernels are (in, out). Where `config` says that the output
+            matrix is the token table, `lm_head.weight` may be there all the same.
         where: file or folder to name in messages.
         dtype: None widens half precision to float32 and leaves the rest.
 
     Raises:
-        ValueError: a tensor is missing, unexpected, not floating point, of another shape than
-            `config` asks for, or an output matrix that differs from the token embedding.
+        ValueError: a tensor is missing, unexpected, not floating point, or of another shape than
+            `config` asks for.
     """
+    config = _own_output(config, found, where)
     with torch.device("meta"):  # shapes only: no memory, no random numbers
         model = GPT(config)
     shapes = {name: tuple(p.shape) for name, p in model.state_dict().items()}
@@ -209,15 +213,28 @@ def build(
         wanted = dtype or torch.promote_types(tensor.dtype, torch.float32)
         # A copy: a view of the file would change, or end the process, with the file.
         filled[name] = tensor.to(device, wanted, copy=True, memory_format=torch.contiguous_format)
-    if "lm_head.weight" in found:
-        head = read(found["lm_head.weight"]).to(device, filled["wte.weight"].dtype)
-        if not torch.equal(head, filled["wte.weight"]):
-            raise ValueError(
-                f"{where}: tensor lm_head.weight differs from the token embedding; "
-                "the output matrix of a GPT is the embedding itself (tied)"
-            )
     model.load_state_dict(filled, assign=True)
     return model
+
+
+def _own_output(config: GPTConfig, found: dict[str, Stored], where: Path) -> GPTConfig:
+    """The config as the weights have it: whether the output matrix is one of its own.
+
+    A file may repeat the token table as `lm_head.weight`. If that differs, the matrix was trained
+    apart, whatever the config says or leaves to its default.
+    """
+    if not config.tied or HEAD not in found or "wte.weight" not in found:
+        return config
+    if torch.equal(read(found[HEAD]), read(found["wte.weight"])):
+        return config
+    if found[HEAD].shape == found["wte.weight"].shape:  # another shape is refused with its name
+        warnings.warn(
+            f"{where}: tensor {found[HEAD].name} differs from the token embedding, so it is taken "
+            "as an output matrix of its own, though config.json does not say "
+            '"tie_word_embeddings": false',
+            stacklevel=4,
+        )
+    return replace(config, tied=False)
 
 
 def _check_names(shapes: dict[str, tuple[int, ...]], found: dict[str, Stored], where: Path) -> None:
@@ -237,7 +254,7 @@ def _check_names(shapes: dict[str, tuple[int, ...]], found: dict[str, Stored], w
                 f"{found[name].file}: tensor {found[name].name} has shape {found[name].shape}; "
                 f"expected {stored_shape}"
             )
-    left_out = [name for name in found if name not in shapes and name != "lm_head.weight"]
+    left_out = [name for name in found if name not in shapes and name != HEAD]
     for name in left_out:
         if BODY.match(name):
             raise ValueError(f"{where}: tensor {found[name].name} is unexpected; no GPT has it")

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from gptcore.decode import Decoder, is_plain
 from gptcore.model import GPT, KVCache
+from gptcore.modes import bare, evaluating
 from gptcore.sampling.pieces import END_OF_TEXT, Stop, Writer, stops
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def generate(
     model's context.
 
     Args:
-        model: left in the mode (training or evaluation) in which it came.
+        model: left in the mode (training or evaluation) in which it came; a wrapper of
+            torch.compile or of parallel training is seen through.
         tokenizer: the one the model was trained with.
         prompt: at least one token. Special tokens written out in it are read as such.
         max_new_tokens: at most so many tokens.
@@ -87,6 +89,7 @@ def stream(
         sampling: max_new_tokens, temperature, top_k, top_p, top_p_rule, seed, slide: the arguments
             of `generate`.
     """
+    model = bare(model)
     ids = _encode(model, tokenizer, prompt)
     start = torch.tensor([ids], device=model.device)
     writer = Writer(tokenizer, ids, stops(tokenizer, stop))
@@ -124,6 +127,7 @@ def samples(
         raise TypeError(f"n={n!r} must be an int")
     if n < 1:
         raise ValueError(f"n={n} must be at least 1")
+    model = bare(model)
     ids = _encode(model, tokenizer, prompt)
     start = torch.tensor([ids] * n, device=model.device)
     writers = [Writer(tokenizer, ids, stops(tokenizer, stop)) for _ in range(n)]
@@ -160,6 +164,9 @@ def sample_ids(
         An iterator over the new ids, (B,) at each step; at most `max_new_tokens` steps, and
         without `slide` at most n_ctx - T.
     """
+    model = bare(model)
+    if not hasattr(model, "h"):
+        raise TypeError(f"model is a {type(model).__name__}; only a GPT has a cache to write with")
     if ids.dim() != 2 or 0 in ids.shape:
         raise ValueError(f"ids must be (B, T) with B, T >= 1, got {tuple(ids.shape)}")
     if ids.shape[1] >= model.config.n_ctx:
@@ -191,9 +198,7 @@ def _sample(
     """The loop of `sample_ids`: read, draw, yield; the model's mode is restored at the end."""
     n_ctx, (B, T) = model.config.n_ctx, ids.shape
     room = n_ctx if slide else min(n_ctx, T + max_new_tokens)
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         cache = KVCache(model.config, B, room, model.device, model.wte.weight.dtype)
         decoder = Decoder(model, cache) if is_plain(model) else None
         new = ids
@@ -211,14 +216,12 @@ def _sample(
             new = token[:, None]
             if slide:
                 recent = torch.cat([recent, new], dim=1)[:, -half:]
-    finally:
-        model.train(was_training)
 
 
 @torch.inference_mode()
 def _next_logits(model: GPT, ids: Tensor, cache: KVCache) -> Tensor:
     """Read `ids` (B, T) into the cache; logits (B, V) of what follows the last one."""
-    return F.linear(model.hidden(ids, cache)[:, -1], model.wte.weight)
+    return F.linear(model.hidden(ids, cache)[:, -1], model.output)
 
 
 def filter_logits(

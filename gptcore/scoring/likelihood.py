@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gptcore.model import GPT
+from gptcore.modes import bare, evaluating
 
 Tokens = Tensor | np.ndarray | Sequence[int]
 
@@ -57,7 +58,8 @@ def evaluate(
     position of the one before, with full context.
 
     Args:
-        model: left in the mode in which it came.
+        model: left in the mode in which it came; a wrapper of torch.compile or of parallel
+            training is seen through.
         tokens: (N,) ids, N >= 2; a memory map is read window by window.
         n_bytes: UTF-8 bytes of the text that the tokens stand for.
         stride: how far the window moves. None moves it by its whole length: fast, but early
@@ -70,19 +72,15 @@ def evaluate(
     Raises:
         ValueError: an argument breaks its rule; the message names argument, value and rule.
     """
-    n = len(tokens)
+    model, n = bare(model), len(tokens)
     if n < 2:
         raise ValueError(f"tokens has {n}; at least 2 are needed, one to predict the other")
     for name, value in (("n_bytes", n_bytes), ("batch_size", batch_size)):
         if value is not None and value < 1:
             raise ValueError(f"{name}={value} must be at least 1")
     batches = _shown(_batches(_windows(n, model.config.n_ctx, stride), batch_size), progress)
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         nats = math.fsum(_score(model, tokens, batch) for batch in batches)
-    finally:
-        model.train(was_training)
     mean = nats / (n - 1)
     return Score(
         nats_per_token=mean,

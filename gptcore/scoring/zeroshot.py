@@ -21,6 +21,7 @@ import torch
 
 from gptcore.labelled.short_tales import BEYOND, tales
 from gptcore.model import GPT
+from gptcore.modes import bare, evaluating
 from gptcore.tales.corpus import split, tale
 from gptcore.tales.rng import Rng
 from gptcore.text.inputs import Ids
@@ -62,22 +63,22 @@ def log_likelihoods(
     Raises:
         ValueError: a context or continuation is empty, or a continuation fills the whole context.
     """
+    model = bare(model)
     rows = [_row(context, rest, model.config.n_ctx) for context, rest in pairs]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    was_training, found = model.training, [0.0] * len(rows)
-    model.eval()
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        ids = torch.zeros(len(chosen), len(rows[chosen[-1]]), dtype=torch.long)
-        targets = torch.full_like(ids, -100)
-        for at, i in enumerate(chosen):
-            row, n = rows[i], len(pairs[i][1])
-            ids[at, : len(row)] = torch.tensor(row)
-            targets[at, len(row) - n - 1 : len(row) - 1] = torch.tensor(row[-n:])
-        nats = model.loss(ids.to(model.device), targets.to(model.device), "none").sum(1)
-        for i, value in zip(chosen, nats.tolist(), strict=True):
-            found[i] = -value / (len(pairs[i][1]) if mean else 1)
-    model.train(was_training)
+    found = [0.0] * len(rows)
+    with evaluating(model):
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            ids = torch.zeros(len(chosen), len(rows[chosen[-1]]), dtype=torch.long)
+            targets = torch.full_like(ids, -100)
+            for at, i in enumerate(chosen):
+                row, n = rows[i], len(pairs[i][1])
+                ids[at, : len(row)] = torch.tensor(row)
+                targets[at, len(row) - n - 1 : len(row) - 1] = torch.tensor(row[-n:])
+            nats = model.loss(ids.to(model.device), targets.to(model.device), "none").sum(1)
+            for i, value in zip(chosen, nats.tolist(), strict=True):
+                found[i] = -value / (len(pairs[i][1]) if mean else 1)
     return found
 
 

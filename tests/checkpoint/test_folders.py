@@ -159,7 +159,7 @@ def test_loading_leaves_the_random_numbers_alone(tmp_path):
         ("post", "afn", "relu", "'gelu'"),
         ("pre", "layer_norm_epsilon", 1e-6, "1e-05"),
         ("pre", "n_inner", 64, "None or 32"),
-        ("pre", "tie_word_embeddings", False, "True"),
+        ("pre", "tie_word_embeddings", "no", "True or False"),
         ("pre", "scale_attn_by_inverse_layer_idx", True, "False"),
         ("pre", "scale_attn_weights", False, "True"),
         ("pre", "add_cross_attention", True, "False"),

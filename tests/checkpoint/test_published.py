@@ -131,8 +131,8 @@ def with_tensor(name, tensor):
             "tensor transformer.h.2.ln_1.bias is unexpected",
         ),
         (
-            with_tensor("lm_head.weight", torch.zeros(300, 8)),
-            "lm_head.weight differs from the token embedding",
+            with_tensor("lm_head.weight", torch.zeros(301, 8)),
+            r"tensor lm_head.weight has shape \(301, 8\); expected \(300, 8\)",
         ),
         (
             with_tensor("transformer.ln_f.bias", torch.zeros(8, dtype=torch.int32)),

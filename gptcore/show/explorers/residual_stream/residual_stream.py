@@ -103,7 +103,7 @@ def lens(model: GPT, stream: Tensor) -> Tensor:
         (..., V). For the last of the residuals these are the model's own logits.
     """
     x = model.ln_f(stream) if model.config.norm == "pre" else stream
-    return F.linear(x, model.wte.weight)
+    return F.linear(x, model.output)
 
 
 @torch.no_grad()

@@ -1,0 +1,131 @@
+"""What a model is on disk: what config.json says of it, and its tensors by their names there.
+
+A GPT is kept in Hugging Face's layout, and a head beside its body. A model of another kind tells
+it itself, by a method `saved_as` that returns what the function here returns. The tensors are the
+model's own memory, kernels turned: `save` reads it and `restore` writes it through one table.
+
+Source: transformers' `GPT2LMHeadModel` and `OpenAIGPTLMHeadModel`, and their classes
+`ForSequenceClassification`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gptcore.checkpoint import published
+from gptcore.heads.classifier import Classifier
+from gptcore.model import GPT
+from gptcore.modes import bare
+from gptcore.text.inputs import PADDING
+
+MODEL_TYPES = {"openai-gpt": "post", "gpt2": "pre"}
+ARCHITECTURES = {"openai-gpt": "OpenAIGPTLMHeadModel", "gpt2": "GPT2LMHeadModel"}
+# transformers' names for the tanh form. In its GPT-1 "gelu" means that form too, in GPT-2 it means
+# the exact one with the error function, which no GPT of OpenAI's used.
+TANH_GELU = {
+    "openai-gpt": ("gelu",),
+    "gpt2": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"),
+}
+SCORE = "score.weight"  # transformers' name for the head of a classifier
+OURS = ("norm", "pattern", "window", "summary")  # what transformers' config has no field for
+
+Saved = tuple[dict[str, Any], dict[str, Tensor]]
+
+
+def saved_as(model: Any) -> Saved:
+    """What config.json says of a model, and its tensors by their names in model.safetensors.
+
+    Args:
+        model: a GPT, a Classifier, or what has a method `saved_as` of its own, such as an LSTM;
+            also in a wrapper of torch.compile or of parallel training.
+
+    Returns:
+        The two; the tensors share the model's memory.
+
+    Raises:
+        TypeError: a model of another kind, which would be written down as what it is not.
+    """
+    model = bare(model)
+    if hasattr(model, "saved_as"):
+        return model.saved_as()
+    if isinstance(model, Classifier):
+        return _with_head(model)
+    if isinstance(model, GPT):
+        return _gpt(model)
+    raise TypeError(
+        f"model is a {type(model).__name__}: what can be saved is a GPT, an LSTM, a Classifier, or "
+        "a model with a method saved_as() that returns (what config.json says, name -> tensor)"
+    )
+
+
+def _gpt(model: GPT) -> Saved:
+    """config.json with everything transformers reads, and the parameters under its names."""
+    config = model.config
+    model_type = next(name for name, norm in MODEL_TYPES.items() if norm == config.norm)
+    activation = "afn" if config.norm == "post" else "activation_function"
+    dense = set(config.pattern) == {"dense"}
+    described = {
+        "architectures": [ARCHITECTURES[model_type] if dense else "GPT"],
+        "model_type": model_type if dense else "gptcore",
+        activation: TANH_GELU[model_type][0],
+        "vocab_size": config.vocab_size,
+        "n_positions": config.n_ctx,
+        "n_embd": config.d_model,
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "layer_norm_epsilon": 1e-5,
+        "embd_pdrop": config.dropout,
+        "attn_pdrop": config.dropout,
+        "resid_pdrop": config.dropout,
+        "initializer_range": 0.02,
+        "tie_word_embeddings": config.tied,
+        "gptcore": {name: getattr(config, name) for name in OURS},
+    }
+    tensors = {}
+    for name, p in _weights(model).items():
+        stored = p.t() if name.endswith(published.CONV1D) else p
+        tensors[published.published_name(name, config.norm)] = stored
+    return described, tensors
+
+
+def _weights(model: GPT) -> dict[str, Tensor]:
+    """The parameters by name, blocks compiled one by one seen through; refuses any that are new."""
+    found = {name.replace("_orig_mod.", ""): p for name, p in model.state_dict().items()}
+    with torch.device("meta"):  # shapes only: no memory, no random numbers
+        expected = {name: p.shape for name, p in GPT(model.config).state_dict().items()}
+    if {name: p.shape for name, p in found.items()} != expected:
+        other = [
+            n
+            for n in {**found, **expected}
+            if getattr(found.get(n), "shape", None) != expected.get(n)
+        ]
+        raise TypeError(
+            f"model is a {type(model).__name__} whose tensor {other[0]} no GPT of its config has: "
+            "it would not be read again. Give its class a method saved_as(), or save its "
+            "state_dict yourself"
+        )
+    return found
+
+
+def _with_head(model: Classifier) -> Saved:
+    """The body, the weights of the head, and in config.json transformers' words and all of ours."""
+    (described, tensors), head = saved_as(model.gpt), model.head
+    n_labels = 1 if head.form == "choice" else head.n_out
+    names = head.labels or tuple(f"LABEL_{i}" for i in range(n_labels))
+    classes = dict(enumerate(names)) if n_labels > 1 else {0: "LABEL_0"}
+    architectures = [
+        name.replace("LMHeadModel", "ForSequenceClassification")
+        for name in described.get("architectures", ())
+    ]
+    described |= {
+        "architectures": architectures,
+        "gptcore": {**described.get("gptcore", {}), "head": asdict(head)},
+        "pad_token_id": PADDING,
+        "id2label": classes,
+        "label2id": {name: i for i, name in classes.items()},
+    }
+    return described, {**tensors, SCORE: model.score.weight.detach()}
