@@ -57,6 +57,7 @@ class Options:
 def run(options: Options) -> None:
     """Encode the text into a temporary stream and score it; say what was measured on."""
     from gptcore.scoring.likelihood import evaluate
+    from gptcore.train.record import plain
 
     if options.text and options.tales is not None:
         raise ValueError(f"text={options.text[0]!r} and tales={options.tales}: give one of them")
@@ -79,7 +80,7 @@ def run(options: Options) -> None:
         )
     if options.json:
         about = {"n_bytes": tokens.n_bytes, "n_unknown": n_unknown, "measured_on": what}
-        print(json.dumps({**asdict(score), **about}))
+        print(json.dumps(plain({**asdict(score), **about})))
         return
     print(f"{score.nats_per_token:.4f} nats per token")
     print(f"{score.perplexity:.4f} perplexity")

@@ -22,6 +22,7 @@ from gptcore.scoring.metrics import Metric
 from gptcore.text.inputs import Form
 from gptcore.train.finetune import FinetuneConfig, Tuning, finetune
 from gptcore.train.folders import Occupied, check_folder, saved_step
+from gptcore.train.guards import KeptMemory
 from gptcore.train.loop import has_run
 from gptcore.train.recipes import SUITED, RecipeConfig
 from gptcore.train.trackers import Tracker
@@ -98,7 +99,7 @@ def run(options: Options, command: str) -> None:
         for warning in told:
             say(str(warning.message))
         _tell(plans[0], saved_step(options.out) if options.resume else 0)
-        with closing(steps), following(options.track, config) as follow:
+        with KeptMemory(), closing(steps), following(options.track, config) as follow:
             with progress_bar(plans[0].steps, options.quiet) as advance:
                 for step in steps:  # closing saves, however the loop is left
                     advance(step)

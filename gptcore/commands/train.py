@@ -24,6 +24,7 @@ from gptcore.config import PRESETS, GPTConfig
 from gptcore.optim import OptimConfig
 from gptcore.train.corpus import DataConfig
 from gptcore.train.folders import began_with
+from gptcore.train.guards import KeptMemory
 from gptcore.train.loop import Step, has_run
 from gptcore.train.lr_range import RateRange
 from gptcore.train.pretrain import Plan, PretrainConfig, RunConfig, pretrain, rate_range
@@ -140,7 +141,7 @@ def run(options: Options, command: str) -> None:
         return
     try:
         steps = pretrain(config, progress=not options.quiet, begun=_tell)
-        with closing(steps), following(options.track, config) as follow:
+        with KeptMemory(), closing(steps), following(options.track, config) as follow:
             with progress_bar(options.run.steps, options.quiet) as advance:
                 for step in steps:  # closing saves, however the loop is left
                     advance(step)

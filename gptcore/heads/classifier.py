@@ -29,7 +29,8 @@ from torch.nn import functional as F
 
 from gptcore.gradients import tied_cross_entropy
 from gptcore.model import GPT
-from gptcore.text.inputs import Example, Form, collate, cut_told, encode, with_marks
+from gptcore.modes import bare, evaluating
+from gptcore.text.inputs import Example, Form, Marks, collate, cut_told, encode, with_marks
 from gptcore.tokenizer import Tokenizer
 
 Place = Literal["extract", "start", "mean"]
@@ -93,7 +94,7 @@ class Classifier(nn.Module):
     """A GPT with a head for one task, trained on L3 = L2 + aux · L1.
 
     Args:
-        gpt: the body; its last three tokens are start, delimiter and extract. Anything with
+        gpt: the body; three of its tokens are start, delimiter and extract. Anything with
             `config`, `wte` and `hidden` serves.
         head: what the head answers. Its weights are drawn from N(0, 0.02).
     """
@@ -145,10 +146,18 @@ class Classifier(nn.Module):
         if labels.is_floating_point():
             loss = F.mse_loss(answer.float().squeeze(1), labels) / 2
         else:
-            loss = F.cross_entropy(answer.float(), labels)
+            loss = F.cross_entropy(answer.float(), labels, reduction="sum")
+            loss = loss / (labels != -100).sum().clamp(min=1)
         if self.head.aux:
             loss = loss + self.head.aux * self.language_loss(hidden, at, targets)
         return loss
+
+    def summed_loss(
+        self, ids: Tensor, labels: Tensor, at: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The loss summed over examples, and their number; arguments as in `loss`."""
+        n = (labels != -100).sum()
+        return self.loss(ids, labels, at, targets) * n, n
 
     def language_loss(self, hidden: Tensor, at: Tensor, targets: Tensor) -> Tensor:
         """L1 with the sign turned: mean over the real positions of each row, then over rows.
@@ -158,7 +167,8 @@ class Classifier(nn.Module):
         """
         real = targets != -100
         shares = (1 / (at * len(at)))[:, None].expand_as(targets)[real]  # row i scores at[i] tokens
-        return tied_cross_entropy(hidden[real], self.gpt.wte.weight, targets[real], shares)
+        output = getattr(self.gpt, "output", self.gpt.wte.weight)  # a body of another kind is tied
+        return tied_cross_entropy(hidden[real], output, targets[real], shares)
 
     @torch.no_grad()
     def predict(self, examples: Sequence[Example], batch_size: int = 32) -> Tensor:
@@ -171,18 +181,15 @@ class Classifier(nn.Module):
         Returns:
             (n, n_out) in float32 on the CPU.
         """
-        was_training = self.training
-        self.eval()
         # Rows of like length side by side: little padding.
         order = sorted(range(len(examples)), key=lambda i: max(map(len, examples[i].rows)))
         answers = torch.empty(len(examples), self.head.n_out)
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            batch = collate([self._settled(examples[i]) for i in chosen])
-            answers[chosen] = (
-                self(batch.ids.to(self.device), batch.at.to(self.device)).float().cpu()
-            )
-        self.train(was_training)
+        with evaluating(self):
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                batch = collate([self._settled(examples[i]) for i in chosen])
+                found = self(batch.ids.to(self.device), batch.at.to(self.device))
+                answers[chosen] = found.float().cpu()
         return answers
 
     @torch.no_grad()
@@ -192,23 +199,23 @@ class Classifier(nn.Module):
         Returns:
             (n, C) in float32 on the CPU; of an example with several rows their sum.
         """
-        was_training = self.training
-        self.eval()
         found = []
-        for start in range(0, len(examples), batch_size):
-            batch = collate(examples[start : start + batch_size])
-            at = batch.at.to(self.device)
-            read = self._read(self.gpt.hidden(batch.ids.to(self.device)), at).float().cpu()
-            found.append(read.unflatten(0, (-1, len(examples[0].rows))).sum(1))
-        self.train(was_training)
+        with evaluating(self):
+            for start in range(0, len(examples), batch_size):
+                batch = collate(examples[start : start + batch_size])
+                at = batch.at.to(self.device)
+                read = self._read(self.gpt.hidden(batch.ids.to(self.device)), at).float().cpu()
+                found.append(read.unflatten(0, (-1, len(examples[0].rows))).sum(1))
         return torch.cat(found)
 
-    def train_only(self, what: Trained) -> None:
+    def train_only(self, what: Trained, marks: Marks | None = None) -> None:
         """Choose which parameters are trained.
 
         Args:
-            what: "all" (GPT-1); "head"; or "head+marks", the head and the three new rows of the
-                token table. Use it without weight decay, which would touch the other rows.
+            what: "all" (GPT-1); "head"; or "head+marks", the head and the rows of the token table
+                for the three new tokens. Use it without weight decay, which would touch the others.
+            marks: the ids of the new tokens; None: the last three of the table, where
+                `inputs.with_marks` puts them unless the tokenizer had them before.
         """
         if what not in get_args(Trained):
             raise ValueError(f"what={what!r} must be one of {', '.join(get_args(Trained))}")
@@ -217,7 +224,9 @@ class Classifier(nn.Module):
             self._hook = None
         self.gpt.requires_grad_(what == "all")
         if what == "head+marks":
-            self._hook = self.gpt.wte.weight.requires_grad_(True).register_hook(_only_marks)
+            table = self.gpt.wte.weight.requires_grad_(True)
+            rows = list(marks or range(len(table) - N_MARKS, len(table)))
+            self._hook = table.register_hook(lambda grad: _only_rows(grad, rows))
 
     def _settled(self, example: Example) -> Example:
         """The example with its rows in an order that does not depend on which text is the first."""
@@ -241,10 +250,10 @@ class Classifier(nn.Module):
         return (hidden * inside[..., None]).sum(1) / (at + 1)[:, None]
 
 
-def _only_marks(grad: Tensor) -> Tensor:
-    """The gradient of the token table with all rows but the last three at 0."""
+def _only_rows(grad: Tensor, rows: Sequence[int]) -> Tensor:
+    """The gradient of the token table with all other rows at 0."""
     only = torch.zeros_like(grad)
-    only[-N_MARKS:] = grad[-N_MARKS:]
+    only[rows] = grad[rows]
     return only
 
 
@@ -267,6 +276,7 @@ def classify(
     Warns:
         UserWarning: texts are longer than the network can read.
     """
+    classifier = bare(classifier)
     head, n_ctx = classifier.head, classifier.config.n_ctx
     tokenizer, marks = with_marks(tokenizer)
     unlabelled = [{**row, "label": 0} for row in rows]
@@ -308,7 +318,7 @@ def body(
     new = copy.state_dict()
     for name, p in gpt.state_dict().items():
         block = int(name.split(".")[1]) if name.startswith("h.") else None
-        if name == "wte.weight":
+        if name in ("wte.weight", "lm_head.weight"):
             n = min(len(p), vocab_size)
             new[name][:n] = p[:n]
         elif (block is not None and block < kept) or name == "wpe.weight" or kept == n_layer:

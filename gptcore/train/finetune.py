@@ -20,6 +20,7 @@ Source: GPT-1 §3.2 and §4.1; its released code (`train.py`, `opt.py`).
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -121,7 +122,7 @@ class Tuning:
         with torch.random.fork_rng():  # the caller's random numbers stay as they are
             torch.manual_seed(recipe.seed)
             self.model = Classifier(self._body(gpt, recipe), head)
-        self.model.train_only(recipe.train)
+        self.model.train_only(recipe.train, marks)
         self.batches = TaskBatches(self.parts["train"], recipe.batch_size, recipe.seed)
         self.steps = recipe.steps(len(self.parts["train"]))
         self.recipe = recipe
@@ -261,7 +262,12 @@ class _Best:
         return now["loss"]
 
     def _key(self, found: dict[str, float]) -> tuple[float, float]:
-        return found[self.metric], -found["loss"]
+        return _or_least(found[self.metric]), _or_least(found["loss"] and -found["loss"])
+
+
+def _or_least(value: float | None) -> float:
+    """A score that is no number, or was written down as null, is worse than any other."""
+    return -math.inf if value is None or math.isnan(value) else value
 
 
 def _record(

@@ -77,11 +77,17 @@ class KeptMemory:
 
     glibc gives a large block back to the system as soon as it is freed, smaller ones when enough
     of them lie idle, and the next update gets its memory anew, page by page: 50,000 to 90,000
-    faults at GPT-2 small, up to a quarter of its time where it was measured. So while a model is
-    trained no block is mapped on its own and nothing is given back. Then all that lies idle is,
-    and glibc's limits are those it gives itself once a block of 32 MB has been freed. They are the
-    process's: of two runs that overlap, the first to end ends it for both. Other C libraries take
-    no notice.
+    faults at GPT-2 small, up to a quarter of its time where it was measured. So in a block of this
+    no memory is mapped on its own and nothing is given back. Then all that lies idle is, and
+    glibc's limits are those it gives itself once a block of 32 MB has been freed. They are the
+    whole process's, so training leaves them alone: `gptcore train` and `gptcore finetune` open it,
+    and so may a script whose process does nothing else,
+
+        with KeptMemory():
+            for step in fit(...):
+                ...
+
+    Of two that overlap, the first to end ends it for both. Other C libraries take no notice.
     """
 
     def __enter__(self) -> KeptMemory:

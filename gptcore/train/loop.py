@@ -15,7 +15,8 @@ in progress finish and then raise KeyboardInterrupt; a second one stops at once,
 update that fails: then the last checkpoint is what remains.
 
 Source: GPT-1 §4.1 and its released code (clipping, schedule by update); Micikevicius et al. 2018,
-"Mixed Precision Training", §3 (loss scaling).
+"Mixed Precision Training", §3 (loss scaling); Chen et al. 2016, "Training Deep Nets with Sublinear
+Memory Cost" (activations computed again).
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -34,19 +34,17 @@ from torch import Tensor, nn
 from gptcore import checkpoint
 from gptcore.checkpoint.atomic import recover
 from gptcore.checkpoint.training_state import SCALARS
-from gptcore.heads.classifier import Classifier
+from gptcore.modes import bare, evaluating, recomputing
 from gptcore.optim import OptimConfig, lr_at, make_optimizer
 from gptcore.text.inputs import TaskBatches
 from gptcore.text.streams import Batches
-from gptcore.train.guards import Deferred, KeptMemory, SeededRandom
+from gptcore.train.guards import Deferred, SeededRandom
+from gptcore.train.loss import LossFn, mean_and_count, model_loss
+from gptcore.train.precision import Precision, autocast, choose_precision
+from gptcore.train.settings import check_same, fields, with_defaults
 
 if TYPE_CHECKING:
     from gptcore.tokenizer import Tokenizer
-
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-LossFn = Callable[[Any, tuple[Tensor, ...]], Tensor]
-
-HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -91,40 +89,48 @@ def fit(
     eval_every: int = 0,
     seed: int = 0,
     settings: dict[str, Any] | None = None,
+    recompute: bool = False,
 ) -> Iterator[Step]:
     """Train `model`, yielding a record after every update; the text above says how it is saved.
 
     Args:
-        model: trained in place, on the device it is on, its weights in fp32.
+        model: trained in place, on its device, its weights in fp32. Of one in a wrapper, such as
+            torch.compile's, what is inside is saved and evaluated.
         batches: an iterator of tuples that `loss_fn` takes apart: see `Batches`, `TaskBatches`.
         optim: how weights move; `warmup` must be less than `steps`.
         steps: updates in the whole run, those before a resume included.
-        loss_fn: (model, batch) -> mean over the targets that are not -100; None: `model.loss`.
+        loss_fn: (model, batch) -> (sum, count) or a mean, see `train.loss`; None: the model's own.
         accumulate: batches per update; their gradients add up to that of one large batch.
         precision: "auto": fp32 on a CPU, bf16 on a GPU that has it, fp16 with scaling on others.
         compile: run the loss through torch.compile: slower to start, then faster.
-        checkpoint_dir: where to save; None saves nothing.
-        tokenizer: saved with the model.
+        checkpoint_dir, tokenizer: where to save, and what with the model; None saves nothing.
         save_every: in updates; 0 saves only when the loop ends.
         resume: go on from what `checkpoint_dir` holds; if it holds nothing, begin.
         eval_fn: model -> held-out loss; called every `eval_every` updates (0: never) and last.
-        seed: draws dropout.
-        settings: whatever else must be the same when the run is resumed.
+        seed: draws dropout. settings: whatever else must be the same when the run is resumed.
+        recompute: compute what is inside a block again for its gradient: less memory, more time.
 
     Raises:
-        ValueError: an argument breaks its rule, or differs from that of the run to resume.
+        TypeError, ValueError: an argument breaks its rule, or differs from that of the run to
+            resume; the model cannot be saved; an update has nothing to score.
         Diverged: the loss or the gradient is not finite; the last checkpoint stays.
     """
-    _check(optim, steps, accumulate, save_every, eval_every, seed)
-    if eval_every and eval_fn is None:
-        raise ValueError(f"eval_every={eval_every} needs an eval_fn")
-    run = _Run(model, batches, optim, steps, loss_fn, accumulate, precision, compile, seed)
+    _check(optim, steps, accumulate, save_every, eval_every, eval_fn, seed)
+    run = _Run(
+        model, batches, optim, steps, loss_fn, accumulate, precision, compile, seed, recompute
+    )
     run.keep(checkpoint_dir, tokenizer, save_every, resume, settings)
     return _loop(run, eval_fn, eval_every)
 
 
 def _check(
-    optim: OptimConfig, steps: int, accumulate: int, save_every: int, eval_every: int, seed: int
+    optim: OptimConfig,
+    steps: int,
+    accumulate: int,
+    save_every: int,
+    eval_every: int,
+    eval_fn: Callable[[nn.Module], float] | None,
+    seed: int,
 ) -> None:
     for name, value, least in (
         ("steps", steps, 1),
@@ -137,6 +143,8 @@ def _check(
             raise ValueError(f"{name}={value} must be at least {least}")
     if optim.warmup >= steps:
         raise ValueError(f"warmup={optim.warmup} must be less than steps={steps}")
+    if eval_every and eval_fn is None:
+        raise ValueError(f"eval_every={eval_every} needs an eval_fn")
 
 
 def has_run(folder: str | Path) -> bool:
@@ -149,7 +157,7 @@ def _loop(
     run: _Run, eval_fn: Callable[[nn.Module], float] | None, eval_every: int
 ) -> Iterator[Step]:
     """Update, yield, save, in that order: what the caller wrote down is never behind the save."""
-    with KeptMemory() if run.device.type == "cpu" else nullcontext():
+    with recomputing(run.model, run.recompute):
         try:
             while run.step < run.steps:
                 with Deferred() as signals:
@@ -157,9 +165,10 @@ def _loop(
                     due = eval_every and (record.step % eval_every == 0 or record.step == run.steps)
                     if due and eval_fn is not None:
                         run.whole = False  # one that fails is not saved over, but done again
-                        val_loss = float(eval_fn(run.model))
+                        with evaluating(run.model):
+                            val_loss = float(eval_fn(run.model))
                         run.whole = True
-                        record = Step(**{**asdict(record), "val_loss": val_loss})
+                        record = replace(record, val_loss=val_loss)
                 yield record
                 if signals.received:
                     raise KeyboardInterrupt(signals.received)
@@ -186,19 +195,24 @@ class _Run:
         precision: Precision,
         compile: bool,
         seed: int,
+        recompute: bool,
     ) -> None:
-        self.model, self.batches, self.optim, self.steps = model, batches, optim, steps
-        self.accumulate, self.seed = accumulate, seed
+        self.given, self.model = model, bare(model)
+        self.batches, self.optim, self.steps = batches, optim, steps
+        self.accumulate, self.seed, self.recompute = accumulate, seed, recompute
+        with recomputing(self.model, recompute):
+            pass  # complains now and not at the first update
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(model, optim)
         self.device = self.parameters[0].device
         self.precision = choose_precision(precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type) if self.precision == "fp16" else None
-        self.loss_fn = loss_fn or _model_loss
+        self.loss_fn = loss_fn or model_loss
         if compile:
             self.loss_fn = torch.compile(self.loss_fn)
         self.step, self.tokens, self.saved_step = 0, 0, -1
         self.whole = True  # False while an update or a save is under way
+        self.optimizer.zero_grad(set_to_none=True)  # of what the caller did before
         for p in self.parameters:
             if p.dtype not in (torch.float32, torch.float64):
                 raise ValueError(f"weights in {p.dtype} cannot be trained; load with torch.float32")
@@ -208,14 +222,15 @@ class _Run:
         self.whole = False
         began = time.perf_counter()
         if not self.model.training:
-            self.model.train()
+            self.given.train()
         lr = lr_at(self.step, self.steps, self.optim)
         micro = [self._batch() for _ in range(self.accumulate)]
-        loss, grads = self._gradient(micro)
+        loss, count, grads = self._gradient(micro)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
         # The one moment in which the CPU waits for a GPU. It comes before the weights change, so
         # that a run that diverges still has the last good ones.
-        loss, norm = torch.stack([loss.float(), norm.float()]).tolist()
+        loss, norm, count = torch.stack([loss.float(), norm.float(), count.float()]).tolist()
+        self._check_scored(count)
         self._check_finite(loss, norm)
         if self.optim.clip is not None and self.optim.clip < norm < float("inf"):
             torch._foreach_mul_(grads, self.optim.clip / norm)
@@ -237,36 +252,57 @@ class _Run:
     def _batch(self) -> tuple[Tensor, ...]:
         return tuple(t.to(self.device, non_blocking=True) for t in next(self.batches))
 
-    def _gradient(self, micro: list[tuple[Tensor, ...]]) -> tuple[Tensor, list[Tensor]]:
-        """Mean loss over all scored targets of the batches, and its gradient.
+    def _gradient(self, micro: list[tuple[Tensor, ...]]) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Mean loss over all scored targets of the batches, their number, and its gradient.
 
         A batch weighs as much as it has targets; to weigh all the same would be wrong as soon as
-        some targets are -100.
+        some targets are -100. How many there are in all is known after the last batch, so weights
+        are counted in batches like the first until then.
         """
-        shares: list[Tensor | float] = [1.0]
-        if len(micro) > 1:
-            counts = torch.stack([(batch[1] != -100).sum() for batch in micro])
-            shares = list(counts / counts.sum())
-        half = HALF.get(self.precision)
-        total = torch.zeros((), device=self.device)
+        total, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        first: Tensor | None = None
         with SeededRandom(self.seed, self.step, self.device):
-            for batch, share in zip(micro, shares, strict=True):
-                cast = torch.autocast(self.device.type, half) if half else nullcontext()
-                with cast:
-                    loss = self.loss_fn(self.model, batch) * share
+            for batch in micro:
+                with autocast(self.precision, self.device):
+                    found = mean_and_count(self.loss_fn(self.given, batch), batch)
+                    if found is None:
+                        continue
+                    mean, n = found
+                    first = n.clamp(min=1) if first is None else first
+                    loss = mean * (n / first)
                 (self.scaler.scale(loss) if self.scaler else loss).backward()
-                total = total + loss.detach()
+                total, count = total + loss.detach(), count + n
+        if first is None:
+            self._check_scored(0)
         if self.scaler:
             self.scaler.unscale_(self.optimizer)
-        return total, [p.grad for p in self.parameters if p.grad is not None]
+        grads = [p.grad for p in self.parameters if p.grad is not None]
+        if len(micro) > 1:
+            share = first / count.clamp(min=1)
+            torch._foreach_mul_(grads, share)
+            total = total * share
+        return total, count, grads
+
+    def _check_scored(self, count: float) -> None:
+        """Raise ValueError if the update at hand has nothing to learn from."""
+        if count:
+            return
+        self.optimizer.zero_grad(set_to_none=True)
+        raise ValueError(
+            f"update {self.step + 1} has nothing to score: every target of its {self.accumulate} "
+            "batch(es) is -100. Leave out texts that have nothing to learn from, or take larger "
+            "batches (batch_size, accumulate)"
+        )
 
     def _check_finite(self, loss: float, norm: float) -> None:
         """Raise `Diverged`; an overflow that loss scaling will answer is not meant."""
-        overflow = self.scaler is not None and self.scaler.get_scale() > 1
-        if abs(loss) < float("inf") and (abs(norm) < float("inf") or overflow):
+        finite = abs(loss) < float("inf")
+        if finite and abs(norm) < float("inf"):
+            return
+        if finite and self.scaler is not None and self.scaler.get_scale() > 1:
             return
         self.optimizer.zero_grad(set_to_none=True)
-        what = f"loss={loss}" if not abs(loss) < float("inf") else f"grad_norm={norm}"
+        what = f"loss={loss}" if not finite else f"grad_norm={norm}"
         kept = f"The checkpoint of step {self.saved_step} is kept. " if self.saved_step > 0 else ""
         clip = "a clip" if self.optim.clip is None else f"clip < {self.optim.clip}"
         raise Diverged(
@@ -290,8 +326,10 @@ class _Run:
             raise ValueError(f"save_every={save_every}, resume={resume} need a checkpoint_dir")
         self.folder = None if folder is None else Path(folder)
         self.tokenizer, self.save_every, self.more_settings = tokenizer, save_every, settings or {}
-        if resume and self.folder and has_run(self.folder):
-            self.load()
+        if self.folder is not None:
+            checkpoint.saved_as(self.model)  # complains now and not when hours have passed
+            if resume and has_run(self.folder):
+                self.load()
 
     def settings(self) -> dict[str, Any]:
         """What must be the same for a resumed run to be the same run."""
@@ -302,7 +340,7 @@ class _Run:
         data = self.batches.identity() if hasattr(self.batches, "identity") else {}
         return {
             **self.more_settings,
-            "model": asdict(self.model.config),
+            "model": fields(self.model),
             "optim": optim,
             "data": data,
             "tokenizer": self.tokenizer and self.tokenizer.fingerprint,
@@ -335,50 +373,16 @@ class _Run:
         """Go back to what `save` wrote."""
         assert self.folder is not None
         state = checkpoint.load_training_state(self.folder)
-        _check_same(self.folder, state["step"], state["settings"], self.settings())
+        old = with_defaults(state["settings"], self.model, self.optim)
+        check_same(self.folder, state["step"], old, self.settings())
         if state["step"] > self.steps:
             raise ValueError(
                 f"{self.folder} holds a run at step {state['step']}, past steps={self.steps}"
             )
-        with_head = isinstance(self.model, Classifier)
-        load = checkpoint.load_classifier if with_head else checkpoint.load
-        saved, _ = load(self.folder, device=self.device)
-        self.model.load_state_dict(saved.state_dict())
+        checkpoint.restore(self.folder, self.model)
         self.optimizer.load_state_dict(state["optimizer"])
         self.batches.load_state_dict(state["batches"])
         if self.scaler:
             self.scaler.load_state_dict(state["scaler"])
         self.step = self.saved_step = state["step"]
         self.tokens = state["tokens"]
-
-
-def choose_precision(wanted: Precision, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
-    """The arithmetic to train in, by asking the device and not its name.
-
-    A CPU gets fp32 unless told otherwise: without hardware for it bf16 runs at a quarter of the
-    speed. `is_bf16_supported` must be told not to count emulation, which a T4 would offer.
-    """
-    if wanted not in get_args(Precision):
-        raise ValueError(f"precision={wanted!r} must be one of {', '.join(get_args(Precision))}")
-    if wanted != "auto":
-        return wanted
-    if device.type != "cuda":
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-
-
-def _model_loss(model: Any, batch: tuple[Tensor, ...]) -> Tensor:
-    return model.loss(*batch)
-
-
-def _check_same(folder: Path, step: int, old: Any, new: Any, name: str = "") -> None:
-    """Raise ValueError with the first field in which two nests of settings differ."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in [*old, *(k for k in new if k not in old)]:
-            place = f"{name}.{key}" if name else key
-            _check_same(folder, step, old.get(key), new.get(key), place)
-    elif old != new:
-        raise ValueError(
-            f"{folder} holds a run at step {step} with {name}={old!r}, now {name}={new!r}: "
-            "resume it with its own settings, or train into another folder"
-        )

@@ -6,6 +6,7 @@ Source: none.
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import re
@@ -38,14 +39,17 @@ class Metrics:
         self._file: Any = None
 
     def write(self, step: Step) -> None:
-        """Append one record: the fields of `Step`, and `seconds` spent on updates so far."""
+        """Append one record: the fields of `Step`, and `seconds` spent on updates so far.
+
+        A number that is not finite, such as the length of a gradient that overflowed, is null.
+        """
         if self._file is None:
             self._open(step.step)
         before = self._tokens
         self._tokens = step.tokens
         self._seconds += (step.tokens - before) / step.tokens_per_s
-        record = {**asdict(step), "seconds": round(self._seconds, 3)}
-        self._file.write(json.dumps(record) + "\n")
+        record = plain({**asdict(step), "seconds": round(self._seconds, 3)})
+        self._file.write(json.dumps(record, allow_nan=False) + "\n")
         self._file.flush()  # to be there after a kill, and for whoever watches
 
     def close(self) -> None:
@@ -59,7 +63,9 @@ class Metrics:
         self._tokens = kept[-1]["tokens"] if kept else 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         half_written = self.path.with_name(f".{self.path.name}.writing")
-        half_written.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
+        half_written.write_text(
+            "".join(json.dumps(plain(r)) + "\n" for r in kept), encoding="utf-8"
+        )
         os.replace(half_written, self.path)
         self._file = open(self.path, "a", encoding="utf-8")
 
@@ -93,7 +99,7 @@ def curve(records: list[dict[str, Any]], points: int = CURVE_POINTS) -> dict[str
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a file whole or not at all, lists of plain values on one line each."""
-    text = json.dumps(content, indent=1)
+    text = json.dumps(plain(content), indent=1, allow_nan=False)
     flat = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\n\s*", " ", found[0]), text)
     half_written = path.with_name(f".{path.name}.writing")
     try:
@@ -101,6 +107,15 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         os.replace(half_written, path)
     finally:
         half_written.unlink(missing_ok=True)
+
+
+def plain(content: Any) -> Any:
+    """The same with None for NaN and the infinities, which JSON has no word for."""
+    if isinstance(content, dict):
+        return {key: plain(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [plain(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def hardware(device: torch.device) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from short_runs import run
 
-from gptcore.train.guards import Deferred, SeededRandom
+from gptcore.commands import train
+from gptcore.train.guards import Deferred, KeptMemory, SeededRandom
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,16 +60,18 @@ import itertools, resource, statistics
 import torch
 from gptcore import GPT, GPTConfig
 from gptcore.optim import OptimConfig
+from gptcore.train.guards import KeptMemory
 from gptcore.train.loop import fit
 
 torch.set_num_threads(1)
 model = GPT(GPTConfig(n_layer=4, n_head=4, d_model=128, n_ctx=64, vocab_size=65, dropout=0.0))
 ids = torch.randint(65, (12, 64))
 optim = OptimConfig(lr=1e-4, warmup=0, schedule="constant")
-faults = [
-    resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for step in fit(model, itertools.repeat((ids, ids)), optim, 21)
-]
+with KeptMemory():
+    faults = [
+        resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for step in fit(model, itertools.repeat((ids, ids)), optim, 21)
+    ]
 print(statistics.median(b - a for a, b in itertools.pairwise(faults)))
 """
 
@@ -115,6 +119,25 @@ def test_an_update_finds_the_memory_of_the_one_before():
     """Most updates here fault on no page, otherwise on hundreds."""
     (faults,) = alone(UPDATES)
     assert faults < 100
+
+
+def test_training_leaves_the_settings_of_the_process_alone(monkeypatch, tmp_path):
+    """Only who asks for it gets it, as `gptcore train` does."""
+    opened, seen = [], []
+    monkeypatch.setattr(KeptMemory, "__enter__", lambda self: opened.append(self))
+    monkeypatch.setattr(KeptMemory, "__exit__", lambda self, *error: None)
+    run(steps=6)
+    assert opened == []
+
+    def stopped(*_, **__):
+        seen.append(len(opened))
+        raise InterruptedError("it would train now")
+        yield
+
+    monkeypatch.setattr(train, "pretrain", stopped)
+    with pytest.raises(InterruptedError):
+        train.run(train.Options(tmp_path / "run", quiet=True), "")
+    assert seen == [1]
 
 
 @glibc_only

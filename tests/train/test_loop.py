@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from short_runs import OPTIM, batches, new, run
+from short_runs import OPTIM, batches, new, run, same
 
 from gptcore import checkpoint
+from gptcore.lstm import LSTM
 from gptcore.optim import OptimConfig, make_optimizer
 from gptcore.train.loop import Diverged, choose_precision, fit
 
@@ -235,3 +236,37 @@ def test_bad_arguments_are_named_at_the_call(options, message):
 def test_half_precision_weights_are_refused():
     with pytest.raises(ValueError, match=r"weights in torch\.bfloat16 cannot be trained"):
         fit(new().to(torch.bfloat16), batches(), OPTIM, 20)
+
+
+# ---------------------------------------------------------------- modes and memory
+
+
+def test_a_run_that_computes_activations_again_is_the_same_run():
+    model = new()
+    expected, records = run()
+    seen = []
+
+    def eval_fn(model):
+        seen.append(model.recompute)
+        return 0.0
+
+    assert run(model, recompute=True)[1] == records
+    assert same(model, expected)
+    run(steps=6, recompute=True, eval_fn=eval_fn, eval_every=6)
+    assert seen == [True] and not model.recompute
+    with pytest.raises(ValueError, match="recompute=True needs a GPT; a LSTM"):
+        fit(LSTM(new().config), batches(), OPTIM, 20, recompute=True)
+
+
+def test_held_out_loss_is_measured_without_dropout_and_each_part_keeps_its_mode():
+    model, modes = new(), []
+
+    def eval_fn(model):
+        modes.append([m.training for m in model.modules()])
+        model.train()  # what an evaluation leaves behind is its own affair
+        return 0.0
+
+    model.h[1].mlp.eval()
+    for _ in fit(model, batches(), OPTIM, 6, eval_fn=eval_fn, eval_every=2):
+        assert model.h[0].training and not model.h[1].mlp.training
+    assert len(modes) == 3 and not any(map(any, modes))
