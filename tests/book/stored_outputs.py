@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "book" / "_tools"))
 from execute import chapters, fresh_run, surroundings  # noqa: E402
 
 OPTIONS = ["-q", "--continue-on-collection-errors", "-p", "no:cacheprovider", "-p", "nbval"]
+OPTIONS += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # nbval is loaded already, above
 
 
 class Recording:

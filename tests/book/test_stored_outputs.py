@@ -110,7 +110,8 @@ class Outcomes:
 def compare(*arguments: object) -> tuple[int, Outcomes]:
     """The exit status and the outcomes of the comparison, as `make test` starts it."""
     found = Outcomes()
-    options = [*stored_outputs.OPTIONS, "-c", os.devnull, *map(str, arguments)]
+    settings = str(stored_outputs.ROOT / "pyproject.toml")
+    options = [*stored_outputs.OPTIONS, "-c", settings, *map(str, arguments)]
     return int(pytest.main(options, plugins=[stored_outputs, found])), found
 
 
