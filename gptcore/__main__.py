@@ -15,6 +15,7 @@ import shlex
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module, metadata
@@ -57,7 +58,8 @@ def main(args: Sequence[str] | None = None) -> int:
         say(f"{name!r} is no command; choose from {', '.join(COMMANDS)}")
         return 2
     try:
-        with _sigterm_like_ctrl_c():
+        with _sigterm_like_ctrl_c(), warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: say(str(message))
             _run(name, rest)
         sys.stdout.flush()
     except KeyboardInterrupt as interrupt:

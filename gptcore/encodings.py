@@ -52,9 +52,9 @@ def decoded(data: bytes, name: str) -> tuple[str, str]:
         ImportError: a guess is needed and charset-normalizer is not installed.
     """
     marked = next((name for mark, name in MARKS if data.startswith(mark)), "")
-    wide = "" if marked else _wide(data)
-    encoding = marked or wide or "utf-8"
-    note = f"has no mark and was read as {wide.upper()}, a guess" if wide else ""
+    guessed = "" if marked else wide(data)
+    encoding = marked or guessed or "utf-8"
+    note = f"has no mark and was read as {guessed.upper()}, a guess" if guessed else ""
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -106,10 +106,15 @@ def _fits(data: bytes, encoding: str) -> bool:
     return True
 
 
-def _wide(data: bytes) -> str:
+def wide(data: bytes) -> str:
     """UTF-16 without a mark: every other byte of letters without accents is 0."""
     head = data[:SAMPLE]
     even, odd = head[::2].count(0), head[1::2].count(0)
-    if len(data) % 2 or 8 * max(even, odd) < len(head) or 8 * min(even, odd) > max(even, odd):
+    if (
+        not max(even, odd)
+        or len(data) % 2
+        or 8 * max(even, odd) < len(head)
+        or 8 * min(even, odd) > max(even, odd)
+    ):
         return ""
     return "utf-16-le" if odd > even else "utf-16-be"

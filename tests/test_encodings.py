@@ -61,3 +61,7 @@ def test_a_byte_that_windows_1252_lacks_is_never_left_out():
     data = ROWS.encode() + b"a \x81 b\n"
     assert guess(data) != "cp1252"
     assert len(decoded(data, "a")[0]) == len(data)
+
+
+def test_no_bytes_are_no_text_and_no_guess():
+    assert decoded(b"", "a") == ("", "")

@@ -93,7 +93,7 @@ def run(options: Options) -> None:
 def _chosen(options: Options, tokenizer: Tokenizer) -> Iterator[tuple[TokenStream, str]]:
     """The text to measure on, encoded, and what it is, in words."""
     from gptcore.tales import tales
-    from gptcore.text.reading import documents
+    from gptcore.text.reading import documents, told
     from gptcore.text.streams import TokenStream
     from gptcore.train.corpus import VALID_START
     from gptcore.train.held_out import held_out
@@ -105,6 +105,7 @@ def _chosen(options: Options, tokenizer: Tokenizer) -> Iterator[tuple[TokenStrea
         return
     with tempfile.TemporaryDirectory() as folder:
         if options.text:
+            say(told(options.text))
             texts, what = documents(options.text), ", ".join(options.text)
         else:
             n = TALES if options.tales is None else options.tales

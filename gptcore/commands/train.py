@@ -22,6 +22,7 @@ from gptcore import checkpoint
 from gptcore.commands import printable, say
 from gptcore.config import PRESETS, GPTConfig
 from gptcore.optim import OptimConfig
+from gptcore.text import reading
 from gptcore.train.corpus import DataConfig
 from gptcore.train.folders import began_with
 from gptcore.train.guards import KeptMemory
@@ -136,6 +137,8 @@ def run(options: Options, command: str) -> None:
         resume=options.resume,
         command=command,
     )
+    if options.data.text and not options.quiet:
+        say(reading.told(options.data.text))
     if options.find_lr:
         _tell_range(rate_range(config, progress=not options.quiet))
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,20 @@ def documents(texts: Iterable[str | Path]) -> Iterator[str]:
     texts = list(texts)
     if paths := [text for text in texts if _set(text) is None]:
         files.text_files(paths)  # complains before anything is read
-    for text in texts:
-        named = _set(text)
-        yield from files.documents([text]) if named is None else _of_set(*named)
+    for is_set, some in groupby(texts, key=lambda text: _set(text) is not None):
+        if is_set:
+            yield from chain.from_iterable(_of_set(*_set(text)) for text in some)
+        else:
+            yield from files.documents(some)
+
+
+def told(texts: Iterable[str | Path]) -> str:
+    """One line: what `documents` reads, and what stands beside it and is left out."""
+    texts = list(texts)
+    sets = [str(text) for text in texts if _set(text) is not None]
+    paths = [text for text in texts if _set(text) is None]
+    lines = [f"reads the data set {name}" for name in sets]
+    return "; ".join(lines + ([files.survey(paths).told()] if paths else []))
 
 
 def n_bytes(texts: Iterable[str | Path]) -> int | None:

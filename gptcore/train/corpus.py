@@ -16,6 +16,7 @@ import gptcore.tales
 from gptcore.text import reading
 from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
+from gptcore.tokenizer.added import Added
 from gptcore.train.held_out import key_of
 
 VALID_START = gptcore.tales.split("valid").start
@@ -176,7 +177,9 @@ def with_bytes(stream: TokenStream, tokenizer: Tokenizer) -> TokenStream:
     if stream.n_bytes is not None or tokenizer.kind != "byte":
         return stream
     sizes = np.array([len(tokenizer.decode_bytes([i])) for i in range(tokenizer.vocab_size)])
-    sizes[list(tokenizer.specials.values())] = 0  # no text
+    added = tokenizer.added  # those that are not special are text
+    no_text = [i for token, i in tokenizer.specials.items() if added.get(token, Added()).special]
+    sizes[no_text] = 0
     blocks = range(0, len(stream), BLOCK)
     counted = sum(int(sizes[stream.tokens[i : i + BLOCK]].sum()) for i in blocks)
     return replace(stream, n_bytes=counted)
