@@ -164,7 +164,7 @@ def installed(request, wheel, tmp_path_factory) -> Path:
     if request.param == "oldest":
         (folder / "oldest.txt").write_text("\n".join(oldest()) + "\n")
         wanted += ["-c", folder / "oldest.txt"]
-    pip = [programs / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip = [programs / "python", "-m", "pip", "install", "-q", "--no-compile"]
     run(*pip, *wanted, cwd=folder)
     return programs
 
