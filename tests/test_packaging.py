@@ -171,7 +171,8 @@ def installed(request, wheel, tmp_path_factory) -> Path:
 
 def test_every_command_works_as_installed(installed, tmp_path):
     """The short road of a reader: look, train, write, measure, fine-tune, on what a wheel has."""
-    (tmp_path / "own.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 20)
+    rows = [f"a {word} film {i},{word}\n" for i in range(20) for word in ("good", "bad")]
+    (tmp_path / "own.csv").write_text("text,label\n" + "".join(rows))
     does = f"""
         --version
         --help
