@@ -334,8 +334,10 @@ class _Run:
     def settings(self) -> dict[str, Any]:
         """What must be the same for a resumed run to be the same run."""
         optim = asdict(self.optim)
-        # A schedule that never ends, or ends at a step of its own, allows a run to be prolonged.
-        if self.optim.schedule != "constant" and self.optim.decay_steps is None:
+        # A schedule that never ends, or ends at a step of its own, allows a run to be prolonged,
+        # unless its warm-up is a share of all updates.
+        ends = self.optim.schedule != "constant" and self.optim.decay_steps is None
+        if ends or 0 < self.optim.warmup < 1:
             optim["steps"] = self.steps
         data = self.batches.identity() if hasattr(self.batches, "identity") else {}
         return {

@@ -73,6 +73,9 @@ class RunConfig:
     0: keep none."""
     precision: Precision = "auto"
     """Arithmetic. auto: fp32 on a CPU; on a GPU bf16 where the hardware has it, else fp16."""
+    recompute: bool = False
+    """Activation checkpointing: keep only what enters each block and compute the rest again for the
+    gradient. The same losses, much less memory, about a third more time."""
     compile: bool = False
     """Use torch.compile: slower to start, then faster."""
     device: str = "auto"
@@ -205,6 +208,7 @@ def _begun(
             accumulate=run.accumulate,
             precision=run.precision,
             compile=run.compile,
+            recompute=run.recompute,
             checkpoint_dir=out,
             tokenizer=corpus.tokenizer,
             save_every=run.save_every,

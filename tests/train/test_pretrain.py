@@ -16,6 +16,7 @@ from gptcore.scoring.likelihood import evaluate
 from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.corpus import DataConfig
+from gptcore.train.loop import fit
 from gptcore.train.pretrain import PretrainConfig, RunConfig, pretrain
 from gptcore.train.record import read_metrics
 
@@ -259,6 +260,20 @@ def test_a_model_without_a_tokenizer_cannot_be_trained_on(tmp_path):
     run = replace(config(tmp_path), model=None, init=str(tmp_path / "mute"))
     with pytest.raises(ValueError, match="init='.*mute' has no tokenizer, and there is text"):
         pretrain(run)
+
+
+def test_activations_computed_again_give_the_same_losses(tmp_path, monkeypatch):
+    run, asked = config(tmp_path), []
+    expected = [s.loss for s in pretrain(run)]
+
+    def watched(*args, **options):
+        asked.append(options["recompute"])
+        return fit(*args, **options)
+
+    monkeypatch.setattr("gptcore.train.pretrain.fit", watched)
+    again = replace(run, out=tmp_path / "b", run=replace(run.run, recompute=True))
+    assert [s.loss for s in pretrain(again)] == pytest.approx(expected, abs=1e-5)
+    assert asked == [True]
 
 
 # ---------------------------------------------------------------- its end

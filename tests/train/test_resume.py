@@ -221,3 +221,11 @@ def test_the_state_on_disk_is_plain_json_and_tensors(tmp_path):
     names = {p.name for p in tmp_path.iterdir()}
     assert names == {"config.json", "model.safetensors", "training.json", "training.safetensors"}
     assert json.loads((tmp_path / "training.json").read_text())["state"]["step"] == 6
+
+
+def test_a_share_of_all_updates_belongs_to_their_number(tmp_path):
+    """A constant rate may be prolonged, but not where that would move the end of the warm-up."""
+    optim = replace(OPTIM, schedule="constant", warmup=0.5)
+    run(steps=8, optim=optim, checkpoint_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"optim\.steps=8, now optim\.steps=20"):
+        run(steps=20, optim=optim, checkpoint_dir=tmp_path, resume=True)
