@@ -73,7 +73,7 @@ def test_a_notebook_with_every_explorer(browser: Browser, lab: tuple[str, Path])
     with opened(browser, home) as (page, wrong):
         page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
         go_to(page, "live_curve")
-        page.wait_for_function(f"{LINE}.split('L').length === 10", timeout=PATIENCE)
+        page.wait_for_function(f"{LINE}.split('L').length === 10", timeout=3 * PATIENCE)
         page.locator(".gpt-curve .lc-plot").press("Home")
         page.wait_for_function(
             "document.querySelector('.lc-legend').innerText.startsWith('update 1')"
