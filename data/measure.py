@@ -283,7 +283,8 @@ def rivals(seed: int = 0) -> None:
             for step in fit(model, batches, optim, RIVAL_STEPS, precision="bf16", seed=seed):
                 print(f"\r{kind} {lr:g} {step.step} {step.loss:.4f}", end="", flush=True)
             valid = evaluate(model, held_out[:CHOOSING]).nats_per_token
-            rows.append({"kind": kind, "lr": lr, "seed": seed, "valid": round(valid, 4)})
+            row = {"kind": kind, "lr": lr, "seed": seed, "updates": step.step}
+            rows.append({**row, "valid": round(valid, 4)})
             if not best or valid < best["valid"]:
                 best = {"valid": valid, "model": model, "row": rows[-1]}
         test = evaluate(best["model"], held_out[CHOOSING:]).nats_per_token

@@ -129,12 +129,21 @@ def interval(a: Runs, b: Runs | None = None, *, level: float = 0.95, seed: int =
         ).confidence_interval
         by_item = float(resampled.high - resampled.low) / 2
     half, mean = float(np.hypot(by_seed, by_item)), float(found.mean())
-    return Interval(mean, mean - half, mean + half)
+    lowest, highest = _bounds(a) if b is None else (-np.inf, np.inf)
+    return Interval(mean, float(max(mean - half, lowest)), float(min(mean + half, highest)))
 
 
 def rounded(found: Interval) -> dict[str, float | list[float]]:
     """As a record keeps it: {"mean": ..., "interval": [low, high]}, four decimals."""
     return {"mean": round(found.mean, 4), "interval": [round(found.low, 4), round(found.high, 4)]}
+
+
+def _bounds(a: Runs) -> tuple[float, float]:
+    """What no score can leave: a mean stays among its items, right or wrong among 0 and 1."""
+    if a.labels is not None:
+        return -1.0, 1.0
+    right_or_wrong = np.isin(a.items, (0.0, 1.0)).all()
+    return (0.0, 1.0) if right_or_wrong else (float(a.items.min()), float(a.items.max()))
 
 
 def _check_pair(a: Runs, b: Runs) -> None:

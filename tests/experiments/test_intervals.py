@@ -10,10 +10,22 @@ from gptcore.experiments.intervals import Runs, interval
 
 def test_seeds_by_hand() -> None:
     """One item, scores 0.5, 0.6, 0.7: 0.6 ± t(2) · 0.1 / √3 = 0.6 ± 4.3027 · 0.057735 = 0.2484."""
-    found = interval(Runs([[0.5], [0.6], [0.7]]))
+    found = interval(Runs([[0.5], [0.6], [0.7]]), Runs([[0.0]]))  # a difference has no bounds
     assert found.mean == pytest.approx(0.6)
     assert found.high - found.mean == pytest.approx(0.24841, abs=1e-4)
     assert found.mean - found.low == pytest.approx(0.24841, abs=1e-4)
+
+
+def test_no_interval_leaves_what_a_score_can_be() -> None:
+    """Accuracy stays in 0 to 1, a correlation in -1 to 1; a difference has no such bounds."""
+    nearly = np.ones((3, 50))
+    nearly[0, :9] = 0
+    found = interval(Runs(nearly))
+    assert found.high == 1.0 and found.low < 0.9
+    assert interval(Runs(nearly), Runs(np.zeros((1, 50)))).high > 1.0
+    draw = np.random.default_rng(3).random(6)
+    spread = Runs([draw, draw[::-1], draw + 0.2], labels=draw)
+    assert interval(spread).high == 1.0 and interval(spread).low >= -1.0
 
 
 def test_items_alone_are_a_binomial() -> None:
