@@ -89,8 +89,8 @@ def interval(a: Runs, b: Runs | None = None, *, level: float = 0.95, seed: int =
     """The interval of a score, or of the paired difference a − b.
 
     Args:
-        a, b: runs on the same test items. With as many seeds as `a`, `b` is paired seed by seed;
-            with one (a method that knows no chance) it stands beside every seed of `a`.
+        a, b: runs on the same test items. With as many seeds they are paired seed by seed; one
+            that has a single run (a method that knows no chance) stands beside every seed.
         level: how often such an interval should hold the true value.
         seed: draws the resamples.
 
@@ -152,10 +152,10 @@ def _check_pair(a: Runs, b: Runs) -> None:
             f"{a.name!r} has {a.items.shape[1]} test items and {b.name!r} {b.items.shape[1]}: a "
             "paired difference needs the same ones"
         )
-    if len(b.items) not in (1, len(a.items)):
+    if len(b.items) != len(a.items) and 1 not in (len(a.items), len(b.items)):
         raise ValueError(
-            f"{a.name!r} has {len(a.items)} seeds and {b.name!r} {len(b.items)}: the second must "
-            "have as many, or one"
+            f"{a.name!r} has {len(a.items)} seeds and {b.name!r} {len(b.items)}: both must have as "
+            "many, or one of them one"
         )
     if (a.labels is None) != (b.labels is None) or (
         a.labels is not None and not np.array_equal(a.labels, b.labels)

@@ -65,6 +65,8 @@ def test_one_run_of_a_method_without_chance_stands_beside_every_seed() -> None:
     """Majority has one run; the difference is taken to each seed."""
     found = interval(Runs([[1, 1, 1, 0], [1, 1, 0, 0]]), Runs([[0, 0, 1, 0]]))
     assert found.mean == pytest.approx((0.5 + 0.25) / 2)
+    turned = interval(Runs([[0, 0, 1, 0]]), Runs([[1, 1, 1, 0], [1, 1, 0, 0]]))
+    assert (turned.mean, turned.high) == pytest.approx((-found.mean, -found.low))
 
 
 def test_correlation_is_scipys() -> None:
