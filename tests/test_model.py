@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_models import ids_for, make
 from torch.nn import functional as F
 
 from gptcore.attention import PATTERNS
@@ -246,3 +247,29 @@ def test_a_full_cache_and_bad_arguments_are_refused():
         model.loss(ids, ids[:, :3])
     with pytest.raises(ValueError, match="reduction='max' must be"):
         model.loss(ids, ids, "max")
+
+
+@pytest.mark.parametrize("pattern", [("dense",), ("dense", "banded")])
+def test_attention_weights_while_decoding_are_those_of_one_pass(pattern):
+    """Read as 5, 1 and 2 tokens: the rows of each new position over all that was read."""
+    model = make(pattern=pattern, window=3)
+    ids = ids_for(model)[:, :8]
+    whole, cache, at = model.trace(ids), KVCache(model.config, 2), 0
+    for n in (5, 1, 2):
+        part = model.trace(ids[:, at : at + n], cache)
+        for found, expected in zip(part.attentions, whole.attentions, strict=True):
+            expected = expected[:, :, at : at + n, : at + n]
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(part.logits, whole.logits[:, at : at + n], atol=1e-4, rtol=0)
+        at += n
+
+
+def test_an_attention_layer_reads_several_tokens_after_a_cache():
+    """Without a mask, too: everything read before and the new ones up to the own."""
+    model = make()
+    layer, x = model.h[0].attn, torch.randn(1, 6, 8, generator=torch.Generator().manual_seed(0))
+    cache = KVCache(model.config)
+    layer(x[:, :4], past=cache.layer(0))
+    keys, values, _ = cache.layer(0)
+    found = layer(x[:, 4:], past=(keys, values, 4))
+    torch.testing.assert_close(found, layer(x)[:, 4:], atol=1e-5, rtol=0)

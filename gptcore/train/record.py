@@ -91,7 +91,8 @@ def curve(records: list[dict[str, Any]], points: int = CURVE_POINTS) -> dict[str
         "valid": [[step, loss], ...]}, in nats per token.
     """
     size = -(-len(records) // points) or 1
-    chunks = [records[i : i + size] for i in range(0, len(records), size)]
+    known = [r for r in records if r["loss"] is not None]
+    chunks = [known[i : i + size] for i in range(0, len(known), size)]
     train = [[c[-1]["step"], round(sum(r["loss"] for r in c) / len(c), 4)] for c in chunks]
     measured = [r for r in records if r["val_loss"] is not None]
     return {"train": train, "valid": [[r["step"], round(r["val_loss"], 4)] for r in measured]}

@@ -14,6 +14,7 @@ from gptcore.config import PRESETS, GPTConfig
 from gptcore.labelled import Labelled, labelled
 from gptcore.lstm import LSTM
 from gptcore.model import GPT
+from gptcore.text.inputs import with_marks
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.finetune import FinetuneConfig, Tuning, label_loss
 from gptcore.train.recipes import SUITED, RecipeConfig
@@ -117,6 +118,20 @@ def test_head_and_marks_are_the_head_and_three_rows(updates):
     """Every other row of the table is the same to the last bit: no decay, no averages move it."""
     made = tuning(train="head+marks", warmup=0.0, weight_decay=0.1)
     assert changed(made, updates) == ({"score.weight", "gpt.wte.weight"}, [257, 258, 259])
+
+
+def test_the_marks_are_trained_wherever_they_stand():
+    """A token that came later stands behind them: the last three rows are not the marks."""
+    tokenizer = Tokenizer.train("aa", 257)
+    first = tokenizer.vocab_size  # the marks come next, and then the other one
+    tokenizer = with_marks(tokenizer)[0].with_specials(["<|later|>"])
+    data = three_parts("classification", ROWS["classification"], labels=("a", "b", "c"))
+    recipe = RecipeConfig(train="head+marks", warmup=0.0, batch_size=8, lr=1e-2)
+    made = Tuning(make("post", vocab_size=261, n_ctx=N_CTX), tokenizer, data, recipe)
+    before = made.model.gpt.wte.weight.detach().clone()
+    list(made.fit())
+    moved = (made.model.gpt.wte.weight != before).any(1).nonzero().flatten().tolist()
+    assert moved == [first, first + 1, first + 2]
 
 
 def test_what_is_drawn_depends_on_the_seed_and_the_pre_trained_network_stays():

@@ -1,6 +1,8 @@
 """What a run writes down: a line per update, and one file about the whole."""
 
 import json
+import math
+from dataclasses import replace
 
 import torch
 
@@ -29,6 +31,30 @@ def test_a_resumed_run_rewrites_the_lines_it_repeats(tmp_path):
     metrics.write(step(1))
     metrics.close()
     assert len(read_metrics(path)) == 1
+
+
+def strict(text: str) -> dict:
+    """As every other program reads JSON."""
+
+    def refuse(word: str):
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_numbers_that_are_none_are_null(tmp_path):
+    """A gradient that overflowed has no length; a held-out loss may be none either."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "loss": NaN, "seconds": 2.0, "tokens": 100, "val_loss": null}\n')
+    metrics = Metrics(path, keep=True)
+    metrics.write(replace(step(2), grad_norm=math.inf, val_loss=math.nan))
+    metrics.close()
+    old, new = [strict(line) for line in path.read_text().splitlines()]
+    assert old["loss"] is None and new["loss"] == 1.0
+    assert new["grad_norm"] is None and new["val_loss"] is None
+    assert curve(read_metrics(path))["valid"] == []
+    write_json(tmp_path / "run.json", {"a": [1, -math.inf], "b": {"c": (math.nan, 2.5)}})
+    assert strict((tmp_path / "run.json").read_text()) == {"a": [1, None], "b": {"c": [None, 2.5]}}
 
 
 def test_every_line_is_on_disk_when_it_is_written(tmp_path):
