@@ -25,6 +25,7 @@ from gptcore.labelled import labelled
 from gptcore.optim import OptimConfig
 from gptcore.text.inputs import TaskBatches
 from gptcore.train.finetune import RecipeConfig, Tuning
+from gptcore.train.guards import KeptMemory
 from gptcore.train.loop import fit
 
 MODEL, TASK = "tales-gpt1", "tales-mood"
@@ -87,9 +88,10 @@ def ours(tuning: Tuning, updates: int) -> tuple[list[Mark], list[float]]:
     """`fit` on a copy of the model, from the first batch on: when each update ended; its loss."""
     batches = TaskBatches(tuning.batches.examples, tuning.batches.batch_size, tuning.batches.seed)
     marks, losses = [], []
-    for step in fit(copy.deepcopy(tuning.model), batches, OPTIM, updates):
-        marks.append(Mark.now())
-        losses.append(step.loss)
+    with KeptMemory():  # as `gptcore finetune` does
+        for step in fit(copy.deepcopy(tuning.model), batches, OPTIM, updates):
+            marks.append(Mark.now())
+            losses.append(step.loss)
     return marks, losses
 
 

@@ -26,6 +26,7 @@ from transformers import GPT2LMHeadModel
 from gptcore import GPT, datasets, evaluate
 from gptcore.optim import OptimConfig, lr_at
 from gptcore.text.streams import Batches
+from gptcore.train.guards import KeptMemory
 from gptcore.train.loop import fit
 
 OPTIM = OptimConfig(
@@ -60,7 +61,8 @@ def compare(train_ids: np.ndarray, held_out: np.ndarray, steps: int, threads: in
     # `fit` is told of more updates than it makes, so that a glance follows the same schedule.
     losses["ours"] = (step.loss for step in fit(model, batches(train_ids), OPTIM, STEPS))
     calls = {name: lambda it=it: next(it) for name, it in losses.items()}
-    runs = alternate(steps, calls)
+    with KeptMemory():  # all three live in this process
+        runs = alternate(steps, calls)
     ours = runs.pop("ours")
     print(f"nanoGPT's CPU run, {steps:,} updates, {threads} threads, against transformers")
     header()

@@ -31,6 +31,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from gptcore import GPT
 from gptcore.optim import OptimConfig
+from gptcore.train.guards import KeptMemory
 from gptcore.train.loop import fit
 
 OPTIM = OptimConfig(lr=1e-4, warmup=0, schedule="constant")
@@ -87,11 +88,18 @@ def trainer(i: int, name: str, threads: int, steps: int) -> Callable[[], list[fl
     network = NETWORKS[i]
     model = GPT(network.config)
     if name == OURS:
-        losses = (record.loss for record in fit(model, batches(network), OPTIM, ENDLESS))
+        losses = ours(model, network)
     else:
         gelu, fused = RIVALS[name]
         losses = train(twin(model, gelu), batches(network), OPTIM, lr, fused)
     return lambda: list(itertools.islice(losses, steps))
+
+
+def ours(model: GPT, network: Network) -> Iterator[float]:
+    """Losses of `fit` as `gptcore train` runs it: what is freed stays at hand."""
+    with KeptMemory():
+        for record in fit(model, batches(network), OPTIM, ENDLESS):
+            yield record.loss
 
 
 def lr(step: int) -> float:
@@ -122,7 +130,7 @@ def memory(i: int, name: str, threads: int) -> float:
     before = peak()
     c = network.config
     if name == OURS:
-        losses = (record.loss for record in fit(GPT(c), batches(network), OPTIM, ENDLESS))
+        losses = ours(GPT(c), network)
     else:
         shape = dict(n_layer=c.n_layer, n_head=c.n_head, n_embd=c.d_model, n_positions=c.n_ctx)
         dropout = dict(embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0)
