@@ -20,7 +20,7 @@ TOOLS = sorted([*(ROOT / "book").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
 # The reading order and what serves it stand at the bottom; every folder above is a layer's room.
 LAYERS = (
     "extras config attention gradients sparse model modes optim".split()
-    + "decode lstm sizes tokenizer encodings".split(),
+    + "decode lstm sizes tokenizer encodings probes".split(),
     "tales datasets labelled".split(),
     ["text"],
     ["sampling"],
