@@ -22,6 +22,7 @@ ARGUMENTS = [
 ]
 PATIENCE = 120_000  # milliseconds; a busy machine is slow, and slow is not broken
 INLINE = ("data:", "blob:", "about:")
+ASK = """() => document.querySelectorAll(".gpt-guess-ask").forEach((button) => button.click())"""
 SETTLED = """async () => {
   if (window.MathJax?.startup) await MathJax.startup.promise;
   const charts = [...document.querySelectorAll("figure.gpt-chart")];
@@ -63,9 +64,16 @@ class Watch:
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
 
-    def open(self, address: str) -> Page:
-        """Go to a page of `home` and wait until its mathematics and charts are drawn."""
+    def open(self, address: str, ask: bool = True) -> Page:
+        """Go to a page of `home` and wait until its mathematics and charts are drawn.
+
+        Args:
+            address: of the page, from `home` on.
+            ask: whether to ask for the results that wait for a guess.
+        """
         self.page.goto(self.home + address, wait_until="load")
+        if ask:
+            self.page.evaluate(ASK)
         self.page.evaluate(SETTLED)
         return self.page
 

@@ -9,7 +9,8 @@ from nbformat import NotebookNode
 
 from gptcore.show.evidence import RECORD
 
-TAGS = {"parameters", "hide-input", "nbval-check-output", "nbval-ignore-output", "raises-exception"}
+NBVAL = {"nbval-check-output", "nbval-ignore-output", "raises-exception"}
+TAGS = {"parameters", "hide-input", "guess"} | NBVAL
 FORBIDDEN = {
     r"%run\b": "uses %run",
     r"\bsys\.path\b": "edits sys.path",
@@ -26,7 +27,7 @@ FIGURE_CODE = re.compile(r"\b(?:show|line|bars|source|LiveCurve)\(")
 
 
 def notebook_complaints(
-    notebook: NotebookNode, size: int, headings: tuple[str, ...] = HEADINGS
+    notebook: NotebookNode, size: int, headings: tuple[str, ...] = HEADINGS, folds: bool = False
 ) -> list[str]:
     """List what is wrong with a notebook as git keeps it.
 
@@ -34,6 +35,7 @@ def notebook_complaints(
         notebook: the parsed notebook.
         size: bytes of its file.
         headings: sections that it must have; a chapter's, unless told otherwise.
+        folds: whether it folds its evidence and tables, of which `form.py` knows the rules.
 
     Returns:
         Complaints, empty when all is well.
@@ -44,16 +46,16 @@ def notebook_complaints(
     if counts != list(range(1, len(code) + 1)):
         found.append(f"cells were not run once, in order: execution counts {counts}")
     hidden = sum("hide-input" in cell.metadata.get("tags", []) for cell in code)
-    if hidden > max(2, len(code) // 10):
+    if not folds and hidden > max(2, len(code) // 10):
         found.append(f"{hidden} of {len(code)} code cells are hidden, a tenth is allowed")
     for number, cell in enumerate(code, start=1):
-        found += [f"code cell {number} {complaint}" for complaint in code_complaints(cell)]
+        found += [f"code cell {number} {complaint}" for complaint in code_complaints(cell, folds)]
     found += verdict_complaints([cell.source for cell in code])
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     return found + text_complaints(text, headings)
 
 
-def code_complaints(cell: NotebookNode) -> list[str]:
+def code_complaints(cell: NotebookNode, folds: bool = False) -> list[str]:
     """List what is wrong with one code cell and its stored outputs."""
     tags = set(cell.metadata.get("tags", []))
     lines = cell.source.splitlines()
@@ -62,7 +64,7 @@ def code_complaints(cell: NotebookNode) -> list[str]:
         found.append(f"has {len(lines)} lines, 30 allowed")
     found += [f"has a line of {len(s)} characters, 100 allowed" for s in lines if len(s) > 100]
     found += [why for what, why in FORBIDDEN.items() if re.search(what, cell.source, re.M)]
-    if "hide-input" in tags and not FIGURE_CODE.search(cell.source):
+    if "hide-input" in tags and not folds and not FIGURE_CODE.search(cell.source):
         found.append("is hidden though it draws nothing")
     if "nbval-check-output" in tags and not cell.outputs:
         found.append("is to be checked and has no stored output")

@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from execute import ROOT, chapters, toc_entries
+from form import FIRST
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from structure import (
     HEADINGS,
@@ -33,7 +34,8 @@ def test_chapter_is_sound(path: Path) -> None:
     """Nothing to complain about in any chapter of the book."""
     notebook = nbformat.read(path, as_version=4)
     headings = HEADINGS if path.stem[0].isdigit() else ()  # the errata are no chapter
-    found = notebook_complaints(notebook, path.stat().st_size, headings)
+    folds = bool(headings) and int(path.stem[:2]) >= FIRST
+    found = notebook_complaints(notebook, path.stat().st_size, headings, folds)
     assert not found, "\n".join(found)
 
 
@@ -139,6 +141,15 @@ def test_size_and_too_many_hidden_cells_are_noticed() -> None:
         "500001 bytes, 500,000 allowed",
         "3 of 5 code cells are hidden, a tenth is allowed",
     ]
+
+
+def test_chapters_that_fold_may_fold_more() -> None:
+    """From chapter 08 on evidence and tables are folded, and `test_form.py` says which may be."""
+    notebook = sound_notebook()
+    hidden = {"tags": ["hide-input"]}
+    for count in (3, 4, 5):
+        notebook.cells.append(new_code_cell("f(x)", execution_count=count, metadata=hidden))
+    assert notebook_complaints(notebook, 1000, folds=True) == []
 
 
 def test_taught_errors_may_be_stored() -> None:
