@@ -7,7 +7,9 @@ common; what a record holds is not run again unless `--fresh` asks for it. `--sa
 condition of every grid once more, with its recorded choice, and fails where the score is not as
 recorded (`make measure-sample`).
 
-    rivals     pre-train an LSTM and a GPT on the same 4.1M tokens, each at the best of its rates
+    rivals     an LSTM and a GPT of one size, pre-trained on the same 2M tokens
+    depth      pre-LN and post-LN against depth, warm-up and learning rate; residual scaling; ln_f
+    ladder     a learning rate for each size of tales-gpt2; ship.py trains them with it
     table5     four tasks: full, no pre-training, no auxiliary objective; LSTM and GPT alike
     choices    what is trained, where the head reads, with and without the delimiter
     aux        λ = 0 and 0.5 at several training-set sizes
@@ -33,16 +35,13 @@ from typing import Any
 
 import torch
 
-from gptcore import GPT, PRESETS, GPTConfig, evaluate, load, save
+from gptcore import GPT, PRESETS, GPTConfig, load
 from gptcore.experiments import Condition, Grid, Record, again, measure
 from gptcore.experiments.baselines import majority, probe, words
 from gptcore.experiments.grids import SELECT_SEED
+from gptcore.experiments.pretraining import pretrained
 from gptcore.experiments.tuning import RECIPE, Patience, fine_tuned
-from gptcore.lstm import LSTM
-from gptcore.optim import OptimConfig
 from gptcore.scoring.zeroshot import HEURISTICS, zero_shot
-from gptcore.text.streams import Batches, TokenStream
-from gptcore.train.loop import fit
 from gptcore.train.record import hardware, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -258,50 +257,73 @@ def zeroshot() -> None:
     write_json(RECORDS / "zeroshot.json", content)
 
 
-RIVAL_RATES = {"LSTM": (2e-3, 4e-3, 1.6e-2), "GPT": (1e-3, 2e-3, 4e-3)}
-RIVAL_STEPS, RIVAL_BATCH, CHOOSING = 2000, 8, 20_000
-"""Updates, windows of 256 in each, and held-out tokens to choose by; the rest is reported on."""
+LADDER = {  # each size: its own three rates, a factor of two apart
+    "300k": (2e-3, 4e-3, 8e-3),
+    "1m": (1e-3, 2e-3, 4e-3),
+    "3m": (1e-3, 2e-3, 4e-3),
+    "10m": (5e-4, 1e-3, 2e-3),
+}
+READ = {"tales": 100_000, "held_out": 0.01, "tokenizer": f"data/checkpoints/{SHIPPED}"}
+"""The corpus of tales-gpt1, in its tokens."""
+HINTS = {**READ, "demonstrations": 0.1}
+"""The same, and a tenth of the tales goes on with a task done by the way."""
+SHAPE = ("n_ctx", "n_layer", "n_head", "d_model", "norm", "dropout")
 
 
-def rivals(seed: int = 0) -> None:
-    """Pre-train an LSTM and a GPT of one size on the same tokens in the same order.
-
-    Three rates each, every one to the end: a rate that is ahead early is not ahead for that. The
-    best of each kind by the first held-out tokens is left in runs, for `table5`.
-    """
-    streams = next(path.parent for path in (RUNS / SHIPPED).glob("data/*/train.json"))
-    held_out = TokenStream.open(streams / "valid").tokens
-    _, tokenizer = load(SHIPPED)
-    rows = []
-    for kind, rates in RIVAL_RATES.items():
-        best: dict[str, Any] = {}
-        for lr in rates:
-            torch.manual_seed(seed)
-            model = LSTM(LSTM_SHAPE) if kind == "LSTM" else GPT(PRESETS[SHIPPED])
-            batches = Batches(TokenStream.open(streams / "train"), RIVAL_BATCH, 256, seed)
-            optim = OptimConfig(lr=lr, betas=(0.9, 0.95), warmup=400, decay_steps=12_000)
-            for step in fit(model, batches, optim, RIVAL_STEPS, precision="bf16", seed=seed):
-                print(f"\r{kind} {lr:g} {step.step} {step.loss:.4f}", end="", flush=True)
-            valid = evaluate(model, held_out[:CHOOSING]).nats_per_token
-            row = {"kind": kind, "lr": lr, "seed": seed, "updates": step.step}
-            rows.append({**row, "valid": round(valid, 4)})
-            if not best or valid < best["valid"]:
-                best = {"valid": valid, "model": model, "row": rows[-1]}
-        test = evaluate(best["model"], held_out[CHOOSING:]).nats_per_token
-        best["row"] |= {"chosen": True, "test": round(test, 4)}
-        save(RIVALS[KINDS[kind]], best["model"], tokenizer)
-    content = {
-        "command": "python data/measure.py rivals",
-        "hardware": hardware(torch.device("cpu")),
-        "tokens": RIVAL_STEPS * RIVAL_BATCH * 256,
-        "n_params": {"LSTM": LSTM(LSTM_SHAPE).n_params(), "GPT": GPT(PRESETS[SHIPPED]).n_params()},
-        "rows": rows,
-    }
-    write_json(RECORDS / "rivals.json", content)
+def shape_of(preset: str) -> dict[str, Any]:
+    """A preset as plain values."""
+    return {name: getattr(PRESETS[preset], name) for name in SHAPE}
 
 
-GRIDS = {f.__name__: f for f in (table5, choices, aux, layers, labels, real)}
-OTHERS = {"zeroshot": zeroshot, "rivals": rivals}
+def ladder() -> list[Grid]:
+    """A learning rate for each size of the ladder, by a run of a tenth of its length."""
+    conditions = tuple(
+        Condition(
+            size,
+            {
+                "shape": shape_of(f"tales-gpt2-{size}"),
+                "data": HINTS,
+                "updates": 400,
+                "batch_size": 8,
+                "precision": "bf16",
+            },
+            tuple({"lr": lr} for lr in rates),
+        )
+        for size, rates in LADDER.items()
+    )
+    budget = "0.8M tokens, three learning rates a size, a cosine that ends with them"
+    return [Grid("ladder", pretrained, conditions, (0,), budget)]
+
+
+RIVAL_RATES = {"LSTM": (2e-3, 4e-3, 8e-3), "GPT": (5e-4, 1e-3, 2e-3)}
+LSTM_SHAPE = {"n_ctx": 256, "n_layer": 1, "n_head": 1, "d_model": 568, "dropout": 0.0}
+"""As many parameters as tales-gpt1."""
+
+
+def rivals() -> list[Grid]:
+    """An LSTM and a GPT of one size read the same 2M tokens in the same order."""
+    shapes = {"LSTM": LSTM_SHAPE, "GPT": shape_of(SHIPPED)}
+    conditions = tuple(
+        Condition(
+            kind,
+            {
+                "kind": kind.lower(),
+                "shape": shapes[kind],
+                "data": READ,
+                "updates": 1000,
+                "batch_size": 8,
+                "precision": "bf16",
+            },
+            tuple({"lr": lr} for lr in rates),
+        )
+        for kind, rates in RIVAL_RATES.items()
+    )
+    budget = "2M tokens, three learning rates, a cosine that ends with them"
+    return [Grid("rivals", pretrained, conditions, (0, 1, 2), budget)]
+
+
+GRIDS = {f.__name__: f for f in (table5, choices, aux, layers, labels, real, rivals, ladder)}
+OTHERS = {"zeroshot": zeroshot}
 
 
 def on_record(name: str) -> Record | None:

@@ -152,6 +152,11 @@ def _gpt3(n_layer: int, n_head: int, d_model: int) -> GPTConfig:
     )
 
 
+def _ladder(n_layer: int, n_head: int, d_model: int) -> GPTConfig:
+    shape = {"n_layer": n_layer, "n_head": n_head, "d_model": d_model}
+    return GPTConfig(vocab_size=2048, n_ctx=256, dropout=0.0, **shape)
+
+
 PRESETS: dict[str, GPTConfig] = {
     # GPT-1 §4.1. The vocabulary is 40,000 merges + 476 characters + <unk> + newline.
     "gpt1": GPTConfig(vocab_size=40478, n_ctx=512, norm="post"),
@@ -180,4 +185,9 @@ PRESETS: dict[str, GPTConfig] = {
     "tales-gpt1": GPTConfig(
         vocab_size=2048, n_ctx=256, n_layer=4, n_head=4, d_model=256, norm="post", dropout=0.0
     ),
+    # The ladder: GPT-2 in four sizes, named after their parameters.
+    "tales-gpt2-300k": _ladder(3, 2, 64),
+    "tales-gpt2-1m": _ladder(4, 4, 128),
+    "tales-gpt2-3m": _ladder(6, 6, 192),
+    "tales-gpt2-10m": _ladder(8, 5, 320),
 }

@@ -38,6 +38,9 @@ class DataConfig:
     """How many tales to train on, where no text is given (about 1 kB each)."""
     tales_seed: int = 0
     """Seed of the tales."""
+    demonstrations: float = 0.0
+    """Part of the tales that go on with a task done by the way: a question answered, a summary,
+    a statement judged. In the training text only."""
     held_out: float = 0.05
     """Part kept from training to measure the held-out loss: the end of the text, or as many
     tales more."""
@@ -57,6 +60,8 @@ class DataConfig:
             raise ValueError(f"tales={self.tales} must be at most {VALID_START}")
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out={self.held_out} must be between 0 and 1")
+        if not 0 <= self.demonstrations <= 1:
+            raise ValueError(f"demonstrations={self.demonstrations} must be from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,8 @@ def _settings(
         settings |= {"text_sha256": reading.digest(data.text, progress=progress)}
     else:
         settings |= {"tales": data.tales, "tales_seed": data.tales_seed}
+        if data.demonstrations:
+            settings["demonstrations"] = data.demonstrations
     if given:
         return settings | {"tokenizer": given.fingerprint}
     return settings | {"vocab_size": vocab_size, "tokenizer_bytes": data.tokenizer_bytes}
@@ -138,11 +145,12 @@ def _texts(data: DataConfig) -> Iterator[str]:
     """The documents of the run; for Tales those to train on."""
     if data.text:
         return reading.documents(data.text)
-    return _tales(data.tales, data.tales_seed, 0)
+    return _tales(data.tales, data.tales_seed, 0, data.demonstrations)
 
 
-def _tales(n: int, seed: int, start: int) -> Iterator[str]:
-    return (tale.text for tale in gptcore.tales.tales(n, seed=seed, start=start))
+def _tales(n: int, seed: int, start: int, demonstrations: float = 0.0) -> Iterator[str]:
+    told = gptcore.tales.tales(n, seed=seed, start=start, demonstrations=demonstrations)
+    return (tale.text for tale in told)
 
 
 def _own_tokenizer(data: DataConfig, vocab_size: int, path: Path, progress: bool) -> Tokenizer:
