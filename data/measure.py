@@ -295,6 +295,51 @@ def ladder() -> list[Grid]:
     return [Grid("ladder", pretrained, conditions, (0,), budget)]
 
 
+DEPTHS = (2, 6, 12, 24, 48)
+DEPTH_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+
+
+def deep(name: str, norm: str, n_layer: int, *, lr: float | None = None, **more: Any) -> Condition:
+    """A narrow network of some depth, whose blocks begin as those of a network 768 wide."""
+    shape = {"n_ctx": 64, "n_layer": n_layer, "n_head": 2, "d_model": 32, "dropout": 0.0}
+    settings = {
+        "shape": {**shape, "norm": norm},
+        "data": {"tales": 5000, "held_out": 0.1, "vocab_size": 512},
+        "updates": 300,
+        "batch_size": 16,
+        "gain_of": 768,
+        **more,
+    }
+    rates = DEPTH_RATES if lr is None else (lr,)
+    return Condition(name, settings, tuple({"lr": one} for one in rates))
+
+
+def depth() -> list[Grid]:
+    """Where LayerNorm stands against depth, warm-up and learning rate; GPT-2's other changes."""
+    tuned = [deep(f"{norm} {L}", norm, L) for L in DEPTHS for norm in ("post", "pre")]
+    cold = [
+        deep(f"{norm} {L}, no warm-up", norm, L, warmup=0)
+        for L in DEPTHS[:-1]
+        for norm in ("post", "pre")
+    ]
+    parts = [
+        deep("pre 24, residual plain", "pre", 24, residual="plain"),
+        deep("pre 24, residual by layers", "pre", 24, residual="by layers"),
+        deep("pre 24, no ln_f", "pre", 24, ln_f=False),
+    ]
+    by_rate = [
+        deep(f"{norm} {L} at {lr:g}", norm, L, lr=lr)
+        for L in (6, 24)
+        for norm in ("post", "pre")
+        for lr in DEPTH_RATES
+    ]
+    budget = "0.3M tokens, four learning rates a condition, a cosine that ends with them"
+    return [
+        Grid("depth", pretrained, (*tuned, *cold, *parts), (0, 1, 2), budget),
+        Grid("depth", pretrained, tuple(by_rate), (0, 1, 2), "0.3M tokens, every rate reported"),
+    ]
+
+
 RIVAL_RATES = {"LSTM": (2e-3, 4e-3, 8e-3), "GPT": (5e-4, 1e-3, 2e-3)}
 LSTM_SHAPE = {"n_ctx": 256, "n_layer": 1, "n_head": 1, "d_model": 568, "dropout": 0.0}
 """As many parameters as tales-gpt1."""
@@ -322,7 +367,7 @@ def rivals() -> list[Grid]:
     return [Grid("rivals", pretrained, conditions, (0, 1, 2), budget)]
 
 
-GRIDS = {f.__name__: f for f in (table5, choices, aux, layers, labels, real, rivals, ladder)}
+GRIDS = {f.__name__: f for f in (table5, choices, aux, layers, labels, real, rivals, depth, ladder)}
 OTHERS = {"zeroshot": zeroshot}
 
 

@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gptcore.checkpoint import save
 from gptcore.config import GPTConfig
 from gptcore.experiments.records import packed
 from gptcore.lstm import LSTM
@@ -48,9 +47,8 @@ def pretrained(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     Args:
         settings: `shape`, the fields of a GPTConfig without vocab_size; `kind`, "gpt" (default) or
             "lstm"; `data`, the fields of a DataConfig; `updates`, `batch_size`, `lr`, `warmup`
-            (updates, or a part of them below 1; default 0.1), `precision` ("fp32" or "bf16"),
-            `residual` (one of `RESIDUAL`), `ln_f` (False takes it out), `keep` (a folder for the
-            trained network, or None).
+            (updates, or a part of them below 1; default 0.1), `precision` ("fp32" or "bf16"), and
+            what `network` reads: `residual`, `gain_of`, `ln_f`.
         seed: draws new weights and the order of the windows.
 
     Returns:
@@ -74,8 +72,6 @@ def pretrained(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         scores = torch.full((CHOOSING + REPORTING,), -math.log(model.config.vocab_size))
     else:
         scores = -window_losses(model, corpus.valid.tokens, CHOOSING + REPORTING, n_ctx)
-    if settings.get("keep"):
-        save(Path(settings["keep"]) / f"{seed}", model, corpus.tokenizer)
     return {
         "test_set": f"{REPORTING} windows of {n_ctx} held-out tokens",
         "valid": round(scores[:CHOOSING].mean().item(), 4),
@@ -92,28 +88,43 @@ def pretrained(settings: dict[str, Any], seed: int) -> dict[str, Any]:
 def network(settings: dict[str, Any], vocab_size: int, seed: int) -> GPT | LSTM:
     """A new network as the settings of `pretrained` describe it.
 
+    Args:
+        settings: `kind`, `shape`; `residual`, one of `RESIDUAL`; `gain_of`, a width: the matrices
+            of the blocks begin so much larger that they change the length of a vector as 0.02
+            does in a network of that width (a narrow network with 0.02 hardly adds to its stream,
+            and nothing that depth does to a wide one happens to it); `ln_f`, False takes it out.
+        vocab_size: V.
+        seed: draws the weights.
+
     Raises:
         ValueError: `residual` is not one of `RESIDUAL`, or asked of an LSTM.
     """
     config = GPTConfig(vocab_size=vocab_size, **settings["shape"])
+    lstm = settings.get("kind", "gpt") == "lstm"
     residual = settings.get("residual")
-    if residual is not None and (residual not in RESIDUAL or settings.get("kind") == "lstm"):
+    if residual is not None and (residual not in RESIDUAL or lstm):
         raise ValueError(f"residual={residual!r} must be one of {RESIDUAL}, and of a GPT")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if settings.get("kind", "gpt") == "lstm":
-            return LSTM(config)
-        model = GPT(config)
-    L = config.n_layer
-    now = math.sqrt(2 * L) if config.norm == "pre" else 1.0
-    wanted = {None: now, "scaled": math.sqrt(2 * L), "plain": 1.0, "by layers": float(L)}[residual]
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if name.endswith("c_proj.weight"):
-                p.mul_(now / wanted)
+        model = LSTM(config) if lstm else GPT(config)
+    if not lstm:
+        _begin_otherwise(model, residual, settings.get("gain_of", config.d_model))
     if not settings.get("ln_f", True):
         model.ln_f = nn.Identity()
     return model
+
+
+@torch.no_grad()
+def _begin_otherwise(model: GPT, residual: str | None, gain_of: int) -> None:
+    """Scale what `GPT` drew: all matrices of the blocks, and those that write to the stream."""
+    L, width = model.config.n_layer, model.config.d_model
+    now = math.sqrt(2 * L) if model.config.norm == "pre" else 1.0
+    wanted = {None: now, "scaled": math.sqrt(2 * L), "plain": 1.0, "by layers": float(L)}[residual]
+    for name, p in model.h.named_parameters():
+        if p.dim() == 2:
+            p.mul_(math.sqrt(gain_of / width))
+        if name.endswith("c_proj.weight"):
+            p.mul_(now / wanted)
 
 
 def steps_of(
