@@ -1,15 +1,18 @@
 """data/measure.py: what its grids promise, before anything is run."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 
 from gptcore.experiments import Record
 from gptcore.experiments.baselines import majority, words
+from gptcore.experiments.pretraining import REPORTING, network, pretrained
 from gptcore.experiments.tuning import fine_tuned
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "data"))  # as the script itself finds its grids
 SPEC = importlib.util.spec_from_file_location("measure_script", ROOT / "data" / "measure.py")
 script = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(script)
@@ -28,7 +31,23 @@ def test_every_record_is_fair(name: str) -> None:
             assert len(grid.seeds) >= 3
             assert {len(c.candidates) for c in grid.conditions if not c.chosen} == {3}
         for condition in grid.conditions:
-            assert {"task", "n", "n_valid", "n_test"} <= set(condition.settings)
+            if grid.run is pretrained:
+                assert {"shape", "data", "updates", "batch_size"} <= set(condition.settings)
+            else:
+                assert {"task", "n", "n_valid", "n_test"} <= set(condition.settings)
+
+
+@pytest.mark.parametrize("name", ("rivals", "depth"))
+def test_rivals_in_pre_training_read_the_same_tokens(name: str) -> None:
+    """Every condition of the record: as many updates of as many tokens, as many candidates where
+    a rate is chosen, and three seeds."""
+    for grid in script.GRIDS[name]():
+        read = {
+            (c.settings["updates"], c.settings["batch_size"], c.settings["shape"]["n_ctx"])
+            for c in grid.conditions
+        }
+        assert len(read) == 1 and len(grid.seeds) >= 3
+        assert len({str(c.settings["data"]) for c in grid.conditions}) == 1
 
 
 def test_counting_and_guessing_stand_beside_every_classifier() -> None:
@@ -45,11 +64,12 @@ def test_counting_and_guessing_stand_beside_every_classifier() -> None:
 def test_an_lstm_and_the_gpt_beside_it_are_of_one_size_and_have_as_many_rates() -> None:
     """3.7M parameters each, as many candidates each: neither is starved."""
     sizes = (
-        script.LSTM(script.LSTM_SHAPE).n_params(),
-        script.GPT(script.PRESETS[script.SHIPPED]).n_params(),
+        network(condition.settings, 2048, 0).n_params()
+        for grid in script.GRIDS["rivals"]()
+        for condition in grid.conditions
     )
-    assert max(sizes) / min(sizes) < 1.01
-    assert len({len(rates) for rates in script.RIVAL_RATES.values()}) == 1
+    few, many = sorted(sizes)
+    assert many / few < 1.01
 
 
 def test_other_weights_are_another_measurement(tmp_path) -> None:
@@ -57,9 +77,10 @@ def test_other_weights_are_another_measurement(tmp_path) -> None:
     for name, content in (("a", b"1"), ("b", b"2")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.safetensors").write_bytes(content)
-    found = [script.digest(str(tmp_path / name)) for name in ("a", "b", "c")]
+    digest, tuned = script.grids_finetuning.digest, script.grids_finetuning.tuned
+    found = [digest(str(tmp_path / name)) for name in ("a", "b", "c")]
     assert len(set(found)) == 3 and found[2] == "absent"
-    assert script.tuned("x", "tales-mood").settings["weights"] == script.digest(script.SHIPPED)
+    assert tuned("x", "tales-mood").settings["weights"] == digest(script.SHIPPED)
 
 
 @pytest.mark.parametrize("name", script.GRIDS)
@@ -77,7 +98,8 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
         if own.chosen is None:
             assert kept.choice(condition) in own.candidates
         runs = kept.runs(condition)
-        assert runs.items.shape == (len(grid.seeds), own.settings["n_test"])
+        n_items = REPORTING if grid.run is pretrained else own.settings["n_test"]
+        assert runs.items.shape == (len(grid.seeds), n_items)
 
 
 def test_a_record_of_an_earlier_bench_is_none(tmp_path, monkeypatch) -> None:
