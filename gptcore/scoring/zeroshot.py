@@ -17,11 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-import torch
-
 from gptcore.labelled.short_tales import BEYOND, tales
 from gptcore.model import GPT
-from gptcore.modes import bare, evaluating
+from gptcore.scoring.continuations import likelihoods
 from gptcore.tales.corpus import split, tale
 from gptcore.tales.rng import Rng
 from gptcore.text.inputs import Ids
@@ -46,48 +44,18 @@ class Heuristic(NamedTuple):
     chance: float
 
 
-@torch.no_grad()
 def log_likelihoods(
     model: GPT, pairs: Sequence[tuple[Ids, Ids]], *, mean: bool = True, batch_size: int = 16
 ) -> list[float]:
     """How likely each continuation is after its context, in nats, never above 0.
 
     Args:
-        model: left in the mode in which it came.
-        pairs: (context, continuation), token ids; neither is empty. Of a context that does not
-            fit, the end is kept.
+        model, pairs, batch_size: as in `continuations.likelihoods`.
         mean: per token of the continuation, so that long ones are not at a disadvantage; else
             their sum.
-        batch_size: rows read side by side.
-
-    Raises:
-        ValueError: a context or continuation is empty, or a continuation fills the whole context.
     """
-    model = bare(model)
-    rows = [_row(context, rest, model.config.n_ctx) for context, rest in pairs]
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    found = [0.0] * len(rows)
-    with evaluating(model):
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            ids = torch.zeros(len(chosen), len(rows[chosen[-1]]), dtype=torch.long)
-            targets = torch.full_like(ids, -100)
-            for at, i in enumerate(chosen):
-                row, n = rows[i], len(pairs[i][1])
-                ids[at, : len(row)] = torch.tensor(row)
-                targets[at, len(row) - n - 1 : len(row) - 1] = torch.tensor(row[-n:])
-            nats = model.loss(ids.to(model.device), targets.to(model.device), "none").sum(1)
-            for i, value in zip(chosen, nats.tolist(), strict=True):
-                found[i] = -value / (len(pairs[i][1]) if mean else 1)
-    return found
-
-
-def _row(context: Ids, rest: Ids, n_ctx: int) -> list[int]:
-    if not len(context) or not len(rest):
-        raise ValueError(f"context has {len(context)} tokens, continuation {len(rest)}: at least 1")
-    if len(rest) >= n_ctx:
-        raise ValueError(f"a continuation of {len(rest)} tokens leaves no room in n_ctx={n_ctx}")
-    return [*context[-(n_ctx - len(rest)) :], *rest]
+    found = likelihoods(model, pairs, batch_size=batch_size)
+    return [one.log_prob / (one.n_tokens if mean else 1) for one in found]
 
 
 def zero_shot(model: GPT, tokenizer: Tokenizer, n: int = 200, seed: int = 0) -> dict[str, float]:
