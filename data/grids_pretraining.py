@@ -12,11 +12,11 @@ from gptcore.experiments import Condition, Grid
 from gptcore.experiments.pretraining import pretrained
 
 SHIPPED = "tales-gpt1"
-LADDER = {  # each size: its own three rates, a factor of two apart
-    "300k": (2e-3, 4e-3, 8e-3),
-    "1m": (1e-3, 2e-3, 4e-3),
-    "3m": (1e-3, 2e-3, 4e-3),
-    "10m": (5e-4, 1e-3, 2e-3),
+LADDER = {  # each size: its own four rates, a factor of two apart
+    "300k": (2e-3, 4e-3, 8e-3, 1.6e-2),
+    "1m": (1e-3, 2e-3, 4e-3, 8e-3),
+    "3m": (1e-3, 2e-3, 4e-3, 8e-3),
+    "10m": (5e-4, 1e-3, 2e-3, 4e-3),
 }
 READ = {"tales": 100_000, "held_out": 0.01, "tokenizer": f"data/checkpoints/{SHIPPED}"}
 """The corpus of tales-gpt1, in its tokens."""
@@ -46,7 +46,7 @@ def ladder() -> list[Grid]:
         )
         for size, rates in LADDER.items()
     )
-    budget = "0.8M tokens, three learning rates a size, a cosine that ends with them"
+    budget = "0.8M tokens, four learning rates a size, a cosine that ends with them"
     return [Grid("ladder", pretrained, conditions, (0,), budget)]
 
 
