@@ -83,6 +83,15 @@ def accuracy(model: GPT, tokenizer: Tokenizer, questions: Sequence[Question]) ->
     Raises:
         ValueError: there is no question.
     """
+    return sum(right(model, tokenizer, questions)) / len(questions)
+
+
+def right(model: GPT, tokenizer: Tokenizer, questions: Sequence[Question]) -> list[int]:
+    """1 for each question whose right option is the likeliest, else 0; as in `accuracy`.
+
+    Raises:
+        ValueError: there is no question.
+    """
     if not questions:
         raise ValueError("questions is empty: there is nothing to answer")
     pairs = [
@@ -91,11 +100,11 @@ def accuracy(model: GPT, tokenizer: Tokenizer, questions: Sequence[Question]) ->
         for option in question.options
     ]
     scores = iter(log_likelihoods(model, pairs))
-    right = 0
+    found = []
     for question in questions:
         own = list(islice(scores, len(question.options)))
-        right += own.index(max(own)) == question.answer
-    return right / len(questions)
+        found.append(int(own.index(max(own)) == question.answer))
+    return found
 
 
 def _endings(seed: int, n: int) -> Iterator[Question]:
