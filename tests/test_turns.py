@@ -11,7 +11,7 @@ from turns.run import Turn, code_cells, complaints, planted, read_turns, without
 
 from gptcore.show.evidence import RECORD
 
-WANTED = ("01",)
+WANTED = ("01", "02", "03", "04", "05")
 FACTOR = "factor = 3"
 ROW = "total = factor * x\nassert total > 5\nevidence('Three times.', holds=total > 5, {})"
 TEXTS = "paper='', measured=total, source='', scale=''"
@@ -149,7 +149,7 @@ def test_the_command_line_lists_and_refuses_unknown_chapters(capsys) -> None:
     """Nothing is run for either."""
     assert run.main(["01", "--list"]) == 0
     assert "01  Letting a word take" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="no entries for 99; there are 01"):
+    with pytest.raises(SystemExit, match="no entries for 99; there are 01, 02"):
         run.main(["99"])
 
 

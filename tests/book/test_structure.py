@@ -225,14 +225,9 @@ def test_what_a_row_only_mentions_decides_nothing() -> None:
     assert len(basis_complaints([STORED, row])) == 1
 
 
-AWAITED = ("02",)  # their rows are measured anew
-
-
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
-def test_every_row_of_a_chapter_says_what_it_rests_on(path: Path, request) -> None:
+def test_every_row_of_a_chapter_says_what_it_rests_on(path: Path) -> None:
     """Cards say "live" of what the cell measured, and "on record" of what a record holds."""
-    if path.stem.startswith(AWAITED):
-        request.node.add_marker(pytest.mark.xfail(reason="rows on record say live", strict=True))
     notebook = nbformat.read(path, as_version=4)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.source]
     assert basis_complaints(code) == []
