@@ -95,20 +95,22 @@ def depth() -> list[Grid]:
     ]
 
 
-RIVAL_RATES = {"LSTM": (2e-3, 4e-3, 8e-3), "GPT": (5e-4, 1e-3, 2e-3)}
-LSTM_SHAPE = {"n_ctx": 256, "n_layer": 1, "n_head": 1, "d_model": 568, "dropout": 0.0}
-"""As many parameters as tales-gpt1."""
+RIVAL_RATES = {"LSTM": (2e-3, 4e-3, 8e-3, 1.6e-2), "GPT": (1e-3, 2e-3, 4e-3, 8e-3)}
+RIVALS = {
+    "LSTM": {"n_ctx": 256, "n_layer": 1, "n_head": 1, "d_model": 262, "dropout": 0.0},
+    "GPT": {**shape_of("tales-gpt2-1m"), "norm": "post"},
+}
+"""1.09M parameters each."""
 
 
 def rivals() -> list[Grid]:
-    """An LSTM and a GPT of one size read the same 2M tokens in the same order."""
-    shapes = {"LSTM": LSTM_SHAPE, "GPT": shape_of(SHIPPED)}
+    """An LSTM and a GPT-1 of one size read the same 2M tokens in the same order."""
     conditions = tuple(
         Condition(
             kind,
             {
                 "kind": kind.lower(),
-                "shape": shapes[kind],
+                "shape": RIVALS[kind],
                 "data": READ,
                 "updates": 1000,
                 "batch_size": 8,
@@ -118,7 +120,7 @@ def rivals() -> list[Grid]:
         )
         for kind, rates in RIVAL_RATES.items()
     )
-    budget = "2M tokens, three learning rates, a cosine that ends with them"
+    budget = "2M tokens, four learning rates, a cosine that ends with them"
     return [Grid("rivals", pretrained, conditions, (0, 1, 2), budget)]
 
 
