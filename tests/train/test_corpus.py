@@ -25,6 +25,24 @@ def test_tales_are_the_default_and_held_out_ones_are_others(tmp_path):
     assert corpus.tokenizer.vocab_size == 400
 
 
+def test_tasks_done_by_the_way_stand_in_the_training_text_alone(tmp_path):
+    """A share of 1 adds a task to every tale that is trained on and to none that is held out; a
+    share of 0 is the corpus that it was; what is no share is refused."""
+    shared = prepare(DataConfig(tales=40, held_out=0.1, demonstrations=1.0), 400, tmp_path)
+    plain = prepare(DataConfig(tales=40, held_out=0.1), 400, tmp_path)
+    train, valid = (
+        shared.tokenizer.decode(part.tokens.tolist()).split("<|endoftext|>")[:-1]
+        for part in (shared.train, shared.valid)
+    )
+    told = [t.text for t in gptcore.tales.tales(40, seed=0)]
+    assert all(a.startswith(b) and len(a) > len(b) for a, b in zip(train, told, strict=True))
+    held_out = gptcore.tales.split("valid").start
+    assert valid == [t.text for t in gptcore.tales.tales(4, seed=0, start=held_out)]
+    assert "demonstrations" not in plain.settings and shared.settings["demonstrations"] == 1.0
+    with pytest.raises(ValueError, match="demonstrations=1.5 must be from 0 to 1"):
+        DataConfig(demonstrations=1.5)
+
+
 def test_a_given_tokenizer_is_used(tmp_path):
     Tokenizer.train("dog" * 20, 258).save(tmp_path / "tokenizer.json")
     (tmp_path / "a.txt").write_text(TEXT)
