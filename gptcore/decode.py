@@ -66,8 +66,10 @@ class Decoder:
         config, cache, t = self.model.config, self.cache, self.cache.length
         if t >= cache.n_ctx:
             raise ValueError(f"{t + 1} tokens do not fit: n_ctx={cache.n_ctx} is the longest")
-        masks = {name: self.model.mask(name, t, t + 1) for name in set(config.pattern)}
-        x = F.embedding(token, self.model.wte.weight) + self.model.wpe.weight[t]  # (B, C)
+        padding, names = cache.padding, set(config.pattern)
+        masks = {name: self.model.mask(name, t, t + 1, padding) for name in names}
+        position = t if padding is None else t - padding
+        x = F.embedding(token, self.model.wte.weight) + self.model.wpe.weight[position]  # (B, C)
         for i, w in enumerate(self.blocks):
             mask = masks[config.pattern_of(i)]
             if config.norm == "post":
@@ -89,6 +91,61 @@ class Decoder:
         k, v = keys[:, :, : t + 1], values[:, :, : t + 1]
         y = F.scaled_dot_product_attention(q.unsqueeze(2), k, v, mask)  # (B, H, 1, D)
         return _linear(y.view(x.shape), *w.attn_proj)
+
+
+class Reader:
+    """Texts read side by side: whole ones at first, then a token of each at a time.
+
+    Args:
+        model: in evaluation mode; a plain one is read by a `Decoder` wherever it can be.
+    """
+
+    def __init__(self, model: GPT) -> None:
+        self.model, self.plain = model, is_plain(model)
+        self.cache: KVCache | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether no token fits any more."""
+        return self.cache is None or self.cache.length >= self.cache.n_ctx
+
+    @torch.inference_mode()
+    def begin(self, texts: Tensor | list[list[int]], room: int) -> Tensor:
+        """Read texts from their beginning; what was read before is forgotten.
+
+        Args:
+            texts: (B, T) ids, or B lists of them, of any lengths from 1: shorter ones are filled
+                up on the left, with places that nobody reads.
+            room: tokens that will follow, as far as the context has places for them.
+
+        Returns:
+            (B, V), the logits of what follows each.
+        """
+        model, padding = self.model, None
+        if not isinstance(texts, Tensor):
+            missing = [max(map(len, texts)) - len(ids) for ids in texts]
+            if any(missing):
+                padding = torch.tensor(missing, device=model.device)
+            rows = [[0] * n + ids for n, ids in zip(missing, texts, strict=True)]
+            texts = torch.tensor(rows, device=model.device)
+        room = min(model.config.n_ctx, texts.shape[1] + room)
+        dtype = model.wte.weight.dtype
+        self.cache = KVCache(model.config, len(texts), room, model.device, dtype, padding)
+        self._decoder = Decoder(model, self.cache) if self.plain else None
+        return self._last(texts)
+
+    @torch.inference_mode()
+    def read(self, tokens: Tensor) -> Tensor:
+        """One more token of each text: (B,) -> (B, V), the logits of what follows it."""
+        return self._decoder.read(tokens) if self.plain else self._last(tokens[:, None])
+
+    @torch.inference_mode()
+    def select(self, rows: list[int]) -> None:
+        """Go on with these texts, in this order; one may be taken several times."""
+        self.cache.select(torch.as_tensor(rows, device=self.model.device))
+
+    def _last(self, ids: Tensor) -> Tensor:
+        return F.linear(self.model.hidden(ids, self.cache)[:, -1], self.model.output)
 
 
 def is_plain(model: nn.Module) -> bool:

@@ -77,6 +77,8 @@ class KVCache:
         batch_size: B, sequences decoded side by side.
         n_ctx: positions to make room for; at most (and by default) `config.n_ctx`.
         device, dtype: those of the model.
+        padding: (B,) how many places at the front of each row hold nothing, so that texts of
+            different lengths end side by side; None: none in any row.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class KVCache:
         n_ctx: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        padding: Tensor | None = None,
     ) -> None:
         self.n_ctx = config.n_ctx if n_ctx is None else n_ctx
         if not 1 <= self.n_ctx <= config.n_ctx:
@@ -94,11 +97,18 @@ class KVCache:
         layers = range(config.n_layer)
         self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
         self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
+        self.padding = padding
         self.length = 0
 
     def reset(self) -> None:
         """Forget everything read; the memory stays."""
         self.length = 0
+
+    def select(self, rows: Tensor) -> None:
+        """Keep these rows (integer indices), in this order; a row may be taken several times."""
+        self.keys = [keys[rows] for keys in self.keys]
+        self.values = [values[rows] for values in self.values]
+        self.padding = None if self.padding is None else self.padding[rows]
 
     def layer(self, i: int) -> tuple[Tensor, Tensor, int]:
         """Keys and values (B, H, n_ctx, D) of block `i`, and how many positions are filled."""
@@ -256,7 +266,10 @@ class GPT(nn.Module):
         if end > room:
             raise ValueError(f"{end} tokens do not fit: n_ctx={room} is the longest sequence")
         positions = torch.arange(start, end, device=ids.device)
-        masks = {name: self.mask(name, start, end) for name in set(config.pattern)}
+        padding = cache.padding if cache else None
+        masks = {name: self.mask(name, start, end, padding) for name in set(config.pattern)}
+        if padding is not None:  # each row counts from its own beginning
+            positions = (positions - padding[:, None]).clamp(min=0)  # (B, T)
         x = self.wte(ids) + self.wpe(positions)  # (B, T, C)
         x = F.dropout(x, config.dropout, training=self.training)
         again = self.recompute and torch.is_grad_enabled() and cache is None and attentions is None
@@ -275,13 +288,21 @@ class GPT(nn.Module):
             cache.length = end
         return x
 
-    def mask(self, pattern: PatternName, start: int, end: int) -> Tensor | None:
+    def mask(
+        self, pattern: PatternName, start: int, end: int, padding: Tensor | None = None
+    ) -> Tensor | None:
         """Which of the keys 0..end the queries start..end may read: (T, end) boolean.
 
+        With `padding` (B,), see `KVCache`, it is (B, 1, T, end), and nobody reads the padding.
         None where PyTorch's own causal rule, or no rule for a single query, says the same.
         """
-        if pattern == "dense" and (start == 0 or end - start == 1):
+        if padding is None and pattern == "dense" and (start == 0 or end - start == 1):
             return None
         k = torch.arange(end, device=self.device)
-        window, summary = self.config.window, self.config.summary
-        return may_attend(pattern, k[start:, None], k, window=window, summary=summary)
+        q = k[start:, None]
+        size = {"window": self.config.window, "summary": self.config.summary}
+        if padding is None:
+            return may_attend(pattern, q, k, **size)
+        first = padding[:, None, None, None]
+        seen = may_attend(pattern, q - first, k - first, **size) & (k >= first)
+        return seen | (k == q)  # a place without a token reads itself: no key at all gives NaN

@@ -21,6 +21,19 @@ def make(norm="pre", seed=0, **changes):
     return model
 
 
+def attentive(norm="pre", seed=0, **changes):
+    """A GPT whose next token hangs on all it has read, and where: `make` hardly looks back."""
+    model = make(norm, seed, **changes)
+    with torch.no_grad():
+        for layer in model.h:
+            layer.attn.c_attn.weight.mul_(8)
+            layer.attn.c_proj.weight.mul_(8)
+            for norm in (layer.ln_1, layer.ln_2):
+                norm.weight.add_(1)
+        (model.ln_f if hasattr(model, "ln_f") else model.h[-1].ln_2).weight.mul_(4)
+    return model
+
+
 def ids_for(model, seed=1):
     shape = (2, model.config.n_ctx)
     return torch.randint(

@@ -6,7 +6,7 @@ from small_models import make
 from torch import nn
 
 from gptcore.attention import PATTERNS
-from gptcore.decode import Decoder, is_plain
+from gptcore.decode import Decoder, Reader, is_plain
 from gptcore.model import KVCache
 from gptcore.sampling.drawing import sample_ids
 
@@ -58,6 +58,38 @@ def test_forward_goes_on_where_it_stopped():
     decoder.read(ids[:, 5])
     decoder.read(ids[:, 6])
     torch.testing.assert_close(model(ids[:, 7:], cache), model(ids)[:, 7:], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("norm", "pattern"), CASES, ids=str)
+@torch.no_grad()
+def test_padded_rows_equal_each_alone(norm, pattern):
+    """Texts of 9, 4 and 1 tokens end side by side after 9 places, then six more tokens of each:
+    logits of each row are those of its own text, read whole and without a cache."""
+    model, ids, lengths = model_of(norm, pattern), tokens(B=3, T=15), (9, 4, 1)
+    texts = [row[:n] for row, n in zip(ids.tolist(), lengths, strict=True)]
+    following = ids[:, 9:]
+    reader = Reader(model)
+    found = [reader.begin(texts, 6)] + [reader.read(token) for token in following.T]
+    assert reader.full and reader.cache.padding.tolist() == [0, 5, 8]
+    for i, text in enumerate(texts):
+        whole = torch.tensor([text + following[i].tolist()])
+        expected = model(whole)[0, len(text) - 1 :]
+        logits = torch.stack([step[i] for step in found])
+        torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_rows_of_a_cache_can_be_chosen():
+    """Rows 2, 0 and 2 again, each with its padding, go on as three texts."""
+    model, ids = model_of("post", ("dense", "fixed")), tokens(B=3, T=9)
+    texts = [row[:n] for row, n in zip(ids.tolist(), (3, 6, 2), strict=True)]
+    reader = Reader(model)
+    reader.begin(texts, 2)
+    reader.select([2, 0, 2])
+    found = reader.read(torch.tensor([5, 6, 7]))
+    for row, (i, token) in enumerate([(2, 5), (0, 6), (2, 7)]):
+        expected = model(torch.tensor([texts[i] + [token]]))[0, -1]
+        torch.testing.assert_close(found[row], expected, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()

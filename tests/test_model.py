@@ -124,6 +124,26 @@ def test_cached_equals_uncached(config):
     torch.testing.assert_close(model(ids[:, :3], cache), model(ids[:, :3]), atol=1e-10, rtol=0)
 
 
+@pytest.mark.parametrize("config", CASES, ids=lambda c: f"{c.norm}-{'-'.join(c.pattern)}")
+@torch.no_grad()
+def test_a_padded_cache_equals_each_row_alone(config):
+    """Texts of 7, 3 and 1 tokens, filled up on the left; then chunks of one and of five tokens.
+    What stands in the places of the padding makes no difference."""
+    model, ids, lengths = build(config), tokens(config, B=3), (7, 3, 1)
+    padding = torch.tensor([7 - n for n in lengths])
+    cache = KVCache(config, 3, dtype=torch.float64, padding=padding)
+    first = [torch.cat([ids[i, -(7 - n) :][: 7 - n], ids[i, :n]]) for i, n in enumerate(lengths)]
+    found = [model(torch.stack(first), cache)[:, -1:]]
+    found += [model(chunk, cache) for chunk in ids[:, 7:18].split([1, 5, 1, 4], dim=1)]
+    for i, n in enumerate(lengths):
+        alone = model(torch.cat([ids[i : i + 1, :n], ids[i : i + 1, 7:18]], dim=1))[0, n - 1 :]
+        torch.testing.assert_close(torch.cat(found, dim=1)[i], alone, atol=1e-10, rtol=0)
+    weights = model.trace(ids[:, :1], cache).attentions
+    for row, hidden in zip(torch.stack(weights, 1), padding.tolist(), strict=True):
+        assert row[..., :hidden].abs().sum() == 0  # nobody reads the padding
+    torch.testing.assert_close(weights[0].sum(-1), torch.ones_like(weights[0][..., 0]))
+
+
 @pytest.mark.parametrize("norm", ["post", "pre"])
 @torch.no_grad()
 def test_trace_shows_the_pass_it_describes(norm):
