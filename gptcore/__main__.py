@@ -34,6 +34,7 @@ COMMANDS = {
     "file.",
     "generate": "Continue a text.",
     "evaluate": "Measure how well a model predicts text it was not trained on.",
+    "zeroshot": "Ask a model questions that it was not trained to answer.",
     "info": "Say what a model consists of: its fields, its parameters by part, the memory it "
     "takes.",
 }

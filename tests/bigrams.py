@@ -38,3 +38,13 @@ def letters(text="abcd"):
     """A tokenizer that knows these letters, the space and end-of-text, one token each, in order."""
     vocab = {("Ġ" if c == " " else c): i for i, c in enumerate(text)}
     return Tokenizer(vocab, (), specials={END_OF_TEXT: len(vocab)})
+
+
+LANGUAGE = [  # of a, b, the space, ab, end of text
+    [0.5, 0.25, 0.125, 0.0625, 0.0625],
+    [0.3, 0.25, 0.19, 0.16, 0.1],
+    [0.25, 0.25, 0.125, 0.25, 0.125],
+    [0.2, 0.2, 0.2, 0.2, 0.2],
+    [0.4, 0.1, 0.1, 0.3, 0.1],
+]
+WORDS = Tokenizer({"a": 0, "b": 1, "Ġ": 2, "ab": 3}, [("a", "b")], specials={END_OF_TEXT: 4})

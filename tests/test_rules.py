@@ -35,7 +35,7 @@ STAGES = {f"gptcore.train.{name}" for name in ("pretrain", "finetune", "sft", "r
 # `import gptcore` needs torch, numpy, regex and safetensors; these are imported where used.
 HEAVY = {"transformers", "tokenizers", "tiktoken", "huggingface_hub", "tyro", "tqdm", "plotly"}
 HEAVY |= {"ftfy", "spacy", "pooch", "anywidget", "IPython", "matplotlib", "pandas", "scipy"}
-HEAVY |= {"charset_normalizer", "pyarrow", "openpyxl"}
+HEAVY |= {"charset_normalizer", "pyarrow", "openpyxl", "lm_eval", "rouge_score"}
 BANNED_NAMES = {"utils", "util", "common", "helpers", "misc", "stuff", "constants"}
 MACHINE_PATH = re.compile(r"[\"'(= ]/(?:home|root|Users|work|mnt|opt|srv)/\w")
 CDN = re.compile(r"https?://(?:[\w.-]*cdn[\w.-]*|unpkg\.com|fonts\.g\w+\.com)")
