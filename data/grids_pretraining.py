@@ -9,6 +9,7 @@ from typing import Any
 
 from gptcore import PRESETS
 from gptcore.experiments import Condition, Grid
+from gptcore.experiments.beginnings import beginning
 from gptcore.experiments.pretraining import pretrained
 
 SHIPPED = "tales-gpt1"
@@ -95,6 +96,25 @@ def depth() -> list[Grid]:
     ]
 
 
+def beginnings() -> list[Grid]:
+    """Gradients and the stream by depth, before the first update."""
+    kinds: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("post", "", {}),
+        ("pre", "", {}),
+        ("pre", ", residual plain", {"residual": "plain"}),
+        ("pre", ", residual by layers", {"residual": "by layers"}),
+        ("pre", ", no ln_f", {"ln_f": False}),
+        ("post", ", Xavier", {"xavier": True}),
+        ("pre", ", Xavier", {"xavier": True}),
+    )
+    conditions = tuple(
+        deep(f"{norm} {L}{rest}", norm, L, lr=0.0, **more)
+        for norm, rest, more in kinds
+        for L in DEPTHS
+    )
+    return [Grid("beginnings", beginning, conditions, (0, 1, 2, 3, 4), "nothing is trained")]
+
+
 RIVAL_RATES = {"LSTM": (2e-3, 4e-3, 8e-3, 1.6e-2), "GPT": (1e-3, 2e-3, 4e-3, 8e-3)}
 RIVALS = {
     "LSTM": {"n_ctx": 256, "n_layer": 1, "n_head": 1, "d_model": 262, "dropout": 0.0},
@@ -124,4 +144,4 @@ def rivals() -> list[Grid]:
     return [Grid("rivals", pretrained, conditions, (0, 1, 2), budget)]
 
 
-GRIDS = (rivals, depth, ladder)
+GRIDS = (rivals, depth, beginnings, ladder)

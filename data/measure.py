@@ -9,6 +9,7 @@ recorded (`make measure-sample`).
 
     rivals     an LSTM and a GPT of one size, pre-trained on the same 2M tokens
     depth      pre-LN and post-LN against depth, warm-up and learning rate; residual scaling; ln_f
+    beginnings gradients and the stream by depth in the networks of `depth`, before any update
     ladder     a learning rate for each size of tales-gpt2; ship.py trains them with it
     table5     full, no pre-training, no auxiliary objective; words and the commonest label
     choices    what is trained, where the head reads, with and without the delimiter

@@ -8,6 +8,7 @@ import pytest
 
 from gptcore.experiments import Record
 from gptcore.experiments.baselines import majority, words
+from gptcore.experiments.beginnings import beginning
 from gptcore.experiments.pretraining import REPORTING, network, pretrained
 from gptcore.experiments.tuning import fine_tuned
 
@@ -31,7 +32,7 @@ def test_every_record_is_fair(name: str) -> None:
             assert len(grid.seeds) >= 3
             assert {len(c.candidates) for c in grid.conditions if not c.chosen} == {3}
         for condition in grid.conditions:
-            if grid.run is pretrained:
+            if grid.run in (pretrained, beginning):
                 assert {"shape", "data", "updates", "batch_size"} <= set(condition.settings)
             else:
                 assert {"task", "n", "n_valid", "n_test"} <= set(condition.settings)
@@ -98,7 +99,10 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
         if own.chosen is None:
             assert kept.choice(condition) in own.candidates
         runs = kept.runs(condition)
-        n_items = REPORTING if grid.run is pretrained else own.settings["n_test"]
+        if grid.run is beginning:  # an item is a block
+            n_items = own.settings["shape"]["n_layer"]
+        else:
+            n_items = REPORTING if grid.run is pretrained else own.settings["n_test"]
         assert runs.items.shape == (len(grid.seeds), n_items)
 
 

@@ -71,11 +71,14 @@ class Record:
         return self._rows(condition, REPORTED)[0]["choice"]
 
     def table(self) -> Any:
-        """Every run as a row of a pandas DataFrame, without the answers to single items."""
+        """Every run as a row of a pandas DataFrame, without curves and answers to items."""
         with needing("finetune"):
             import pandas
 
-        rows = [{k: v for k, v in row.items() if k not in ("items", "curve")} for row in self.rows]
+        rows = [
+            {k: v for k, v in row.items() if k != "items" and not isinstance(v, list)}
+            for row in self.rows
+        ]
         return pandas.DataFrame(rows)
 
     def _rows(self, condition: str, role: str) -> list[dict[str, Any]]:

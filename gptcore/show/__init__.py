@@ -17,6 +17,7 @@ from gptcore.show.evidence import evidence
 from gptcore.show.explorers.anatomy.anatomy import Anatomy
 from gptcore.show.explorers.attention.attention import AttentionExplorer
 from gptcore.show.explorers.attention_steps.attention_steps import AttentionSteps
+from gptcore.show.explorers.depth.depth import DepthExplorer
 from gptcore.show.explorers.input_layout.input_layout import InputLayout
 from gptcore.show.explorers.live_curve.live_curve import LiveCurve
 from gptcore.show.explorers.mask_painter.mask_painter import MaskPainter
@@ -29,6 +30,7 @@ __all__ = [
     "Anatomy",
     "AttentionExplorer",
     "AttentionSteps",
+    "DepthExplorer",
     "InputLayout",
     "LiveCurve",
     "MaskPainter",

@@ -7,9 +7,10 @@ import torch
 from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.show import (
-    Anatomy, AttentionExplorer, AttentionSteps, InputLayout, LiveCurve, MaskPainter,
+    Anatomy, AttentionExplorer, AttentionSteps, DepthExplorer, InputLayout, LiveCurve, MaskPainter,
     ResidualStream, TokenizerPlayground,
 )
+from gptcore.experiments import Record
 from gptcore.tokenizer import Tokenizer
 
 torch.manual_seed(0)
@@ -17,11 +18,15 @@ STORY = "One windy morning Rosa met her friend Tom by the old mill. "
 tokenizer = Tokenizer.train(STORY * 40, vocab_size=300)
 config = GPTConfig(vocab_size=300, n_ctx=64, n_layer=2, n_head=2, d_model=16, norm="post")
 model = GPT(config)
+run = {"role": "candidate", "seed": 100, "valid": -4.0, "curve": [6.0, 5.0, 4.0]}
+deep = Record({}, [{"condition": f"{norm} {L}", "choice": {"lr": lr}, "items": [0.1] * L, **run}
+                   for norm in ("post", "pre") for L in (2, 6) for lr in (0.001, 0.01)])
 """
 EXPLORERS = {
     "anatomy": "Anatomy()",
     "attention": "AttentionExplorer(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
     "attention_steps": "AttentionSteps(model, tokenizer, {'one': STORY, 'two': STORY[:20]})",
+    "depth": "DepthExplorer(deep, deep, unigram=5, uniform=6, n_layer=6, lr=0.01)",
     "input_layout": "InputLayout({'Own': tokenizer}, covered=False)",
     "mask_painter": "MaskPainter()",
     "playground": "TokenizerPlayground({'Own': tokenizer, 'Bytes': 'bytes'})",
@@ -32,6 +37,7 @@ ROOTS = {
     "anatomy": ".gpt-anatomy",
     "attention": ".gpt-attention",
     "attention_steps": ".gpt-steps",
+    "depth": ".gpt-depth",
     "input_layout": ".gpt-inputs",
     "mask_painter": ".gpt-masks",
     "playground": ".gpt-playground",

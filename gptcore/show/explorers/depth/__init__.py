@@ -1,0 +1,1 @@
+"""Loss and gradients against depth: runs on record, side by side."""
