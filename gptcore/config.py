@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple, get_args
 
 PatternName = Literal["dense", "banded", "strided", "block", "fixed"]
 """Who may look at whom; each is a predicate of that name in `gptcore.attention`."""
+Activation = Literal["gelu_tanh", "gelu_erf", "gelu_sigmoid", "relu", "silu"]
+"""What bends inside the MLP; each is a function of that name in `gptcore.model`."""
 
 
 Scale = Literal["laptop", "gpu"]
@@ -64,6 +66,13 @@ class GPTConfig:
     tied: bool = True
     """Whether the output matrix is the token table, as in every GPT of OpenAI's, or one of its
     own, as in some networks of others."""
+    activation: Activation = "gelu_tanh"
+    """What bends inside the MLP. OpenAI's code has the tanh form; networks of others the exact one
+    with the error function, x σ(1.702 x), or none of these."""
+    n_inner: int | None = None
+    """Width of the MLP's inside; None: 4 C, as in every GPT of OpenAI's."""
+    ln_eps: float = 1e-5
+    """Added to the variance under the root of every LayerNorm."""
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "n_ctx", "n_layer", "n_head", "d_model", "window", "summary"):
@@ -72,6 +81,7 @@ class GPTConfig:
                 raise TypeError(f"{name}={value!r} must be an int")
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
+        self._check_mlp_and_norm()
         if self.d_model % self.n_head:
             raise ValueError(f"n_head={self.n_head} must divide d_model={self.d_model}")
         if self.norm not in ("post", "pre"):
@@ -92,6 +102,19 @@ class GPTConfig:
         if not isinstance(self.tied, bool):
             raise TypeError(f"tied={self.tied!r} must be True or False")
 
+    def _check_mlp_and_norm(self) -> None:
+        if self.activation not in get_args(Activation):
+            names = ", ".join(get_args(Activation))
+            raise ValueError(f"activation={self.activation!r} must be one of {names}")
+        if not isinstance(self.n_inner, int | None) or isinstance(self.n_inner, bool):
+            raise TypeError(f"n_inner={self.n_inner!r} must be an int or None")
+        if self.n_inner is not None and self.n_inner < 1:
+            raise ValueError(f"n_inner={self.n_inner} must be at least 1, or None for 4 d_model")
+        if not isinstance(self.ln_eps, int | float) or isinstance(self.ln_eps, bool):
+            raise TypeError(f"ln_eps={self.ln_eps!r} must be a number")
+        if not 0 <= self.ln_eps < 1:
+            raise ValueError(f"ln_eps={self.ln_eps} must be in [0, 1)")
+
     @property
     def d_head(self) -> int:
         """Width of one head, D = C / H."""
@@ -99,8 +122,8 @@ class GPTConfig:
 
     @property
     def d_ff(self) -> int:
-        """Width of the feed-forward layer, 4 C in every GPT."""
-        return 4 * self.d_model
+        """Width of the feed-forward layer, 4 C in every GPT of OpenAI's."""
+        return 4 * self.d_model if self.n_inner is None else self.n_inner
 
     def pattern_of(self, layer: int) -> str:
         """Name of the attention pattern of block `layer` (counted from 0)."""

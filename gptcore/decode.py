@@ -9,6 +9,7 @@ Source: ours.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -24,17 +25,20 @@ PLAIN = (GPT, Block, CausalSelfAttention, MLP, nn.ModuleList, nn.Linear, nn.Laye
 LARGE, PARTS = 2**17, 16
 
 Affine = tuple[Tensor, Tensor]
-"""Weight and bias of a Linear or a LayerNorm."""
+"""Weight and bias of a Linear."""
+Norm = tuple[Tensor, Tensor, float]
+"""Gain, bias and epsilon of a LayerNorm."""
 
 
 class Weights(NamedTuple):
-    """What one block multiplies by."""
+    """What one block computes with."""
 
-    ln_1: Affine
+    ln_1: Norm
     c_attn: Affine
     attn_proj: Affine
-    ln_2: Affine
+    ln_2: Norm
     c_fc: Affine
+    activation: Callable[[Tensor], Tensor]
     mlp_proj: Affine
 
 
@@ -54,7 +58,7 @@ class Decoder:
             raise ValueError("the model has modules or hooks that a Decoder would pass by")
         self.model, self.cache = model, cache
         self.blocks = [_weights(block) for block in model.h]
-        self.ln_f = _affine(model.ln_f) if model.config.norm == "pre" else None
+        self.ln_f = _norm_of(model.ln_f) if model.config.norm == "pre" else None
 
     @torch.inference_mode()
     def read(self, token: Tensor) -> Tensor:
@@ -157,7 +161,7 @@ def is_plain(model: nn.Module) -> bool:
 
 
 def _mlp(x: Tensor, w: Weights) -> Tensor:
-    return _linear(F.gelu(_linear(x, *w.c_fc), approximate="tanh"), *w.mlp_proj)
+    return _linear(w.activation(_linear(x, *w.c_fc)), *w.mlp_proj)
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -178,15 +182,26 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return y if bias is None else y.add_(bias)
 
 
-def _norm(x: Tensor, affine: Affine) -> Tensor:
-    return torch.layer_norm(x, x.shape[1:], *affine, 1e-5)
+def _norm(x: Tensor, norm: Norm) -> Tensor:
+    return torch.layer_norm(x, x.shape[1:], *norm)
 
 
-def _affine(module: nn.Linear | nn.LayerNorm) -> Affine:
+def _affine(module: nn.Linear) -> Affine:
     return module.weight, module.bias
+
+
+def _norm_of(module: nn.LayerNorm) -> Norm:
+    return module.weight, module.bias, module.eps
 
 
 def _weights(block: Block) -> Weights:
     attn, mlp = block.attn, block.mlp
-    modules = block.ln_1, attn.c_attn, attn.c_proj, block.ln_2, mlp.c_fc, mlp.c_proj
-    return Weights(*(_affine(m) for m in modules))
+    return Weights(
+        _norm_of(block.ln_1),
+        _affine(attn.c_attn),
+        _affine(attn.c_proj),
+        _norm_of(block.ln_2),
+        _affine(mlp.c_fc),
+        mlp.activation,
+        _affine(mlp.c_proj),
+    )

@@ -9,6 +9,7 @@ Module names are OpenAI's, so that published weights load by name.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,8 +18,22 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from gptcore.attention import CausalSelfAttention, may_attend
-from gptcore.config import GPTConfig, PatternName
+from gptcore.config import Activation, GPTConfig, PatternName
 from gptcore.gradients import gelu, tied_cross_entropy
+
+
+def gelu_sigmoid(x: Tensor) -> Tensor:
+    """x σ(1.702 x), the GELU's other approximation. Source: Hendrycks and Gimpel 2016, §2."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "gelu_tanh": gelu,  # every GPT of OpenAI's
+    "gelu_erf": F.gelu,
+    "gelu_sigmoid": gelu_sigmoid,
+    "relu": F.relu,
+    "silu": F.silu,
+}
 
 
 class MLP(nn.Module):
@@ -28,11 +43,12 @@ class MLP(nn.Module):
         super().__init__()
         self.c_fc = nn.Linear(config.d_model, config.d_ff)
         self.c_proj = nn.Linear(config.d_ff, config.d_model)
+        self.activation = ACTIVATIONS[config.activation]
         self.dropout = config.dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        x = self.c_proj(gelu(self.c_fc(x)))
+        x = self.c_proj(self.activation(self.c_fc(x)))
         return F.dropout(x, self.dropout, training=self.training)
 
 
@@ -45,9 +61,9 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.norm = config.norm
-        self.ln_1 = nn.LayerNorm(config.d_model, eps=1e-5)
+        self.ln_1 = nn.LayerNorm(config.d_model, eps=config.ln_eps)
         self.attn = CausalSelfAttention(config)
-        self.ln_2 = nn.LayerNorm(config.d_model, eps=1e-5)
+        self.ln_2 = nn.LayerNorm(config.d_model, eps=config.ln_eps)
         self.mlp = MLP(config)
 
     def forward(
@@ -146,7 +162,7 @@ class GPT(nn.Module):
         self.wpe = nn.Embedding(config.n_ctx, config.d_model)
         self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         if config.norm == "pre":
-            self.ln_f = nn.LayerNorm(config.d_model, eps=1e-5)
+            self.ln_f = nn.LayerNorm(config.d_model, eps=config.ln_eps)
         if not config.tied:
             self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         self._init_weights()

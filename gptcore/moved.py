@@ -50,7 +50,11 @@ MOVED = {
     "zeroshot": "scoring.zeroshot",
 }
 """Old module -> new module, both below `gptcore`."""
-ELSEWHERE = {("evaluate", "ngram_baselines"): "scoring.ngrams"}
+ELSEWHERE = {
+    ("evaluate", "ngram_baselines"): "scoring.ngrams",
+    ("weights", "open_folder"): "checkpoint.files",
+    ("weights", "open_npy"): "checkpoint.openai",
+}
 """(Old module, name) -> new module, for names that did not go with their module."""
 
 

@@ -52,9 +52,11 @@ def report(of: GPT | GPTConfig) -> str:
     config, counts = _config(of), parameter_counts(of)
     total = sum(counts.values())
     fields = {**asdict(config), "d_head": config.d_head, "d_ff": config.d_ff}
+    del fields["n_inner"]  # d_ff, or None
     lines = ["fields"]
     for name, value in fields.items():
-        lines.append(f"  {name:<18}{', '.join(value) if isinstance(value, tuple) else value:>18}")
+        told = ", ".join(value) if isinstance(value, tuple) else str(value)
+        lines.append(f"  {name:<18}{told:>18}")
     lines.append("parameters")
     for part, n in counts.items():
         lines.append(f"  {part:<18}{n:>18,}  {n / total:6.1%}")

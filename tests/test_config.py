@@ -1,5 +1,6 @@
 """What this proves: sizes match the papers to the last parameter, and bad sizes are refused."""
 
+import re
 from dataclasses import FrozenInstanceError, replace
 from typing import get_args
 
@@ -7,8 +8,9 @@ import pytest
 import torch
 
 from gptcore.attention import PATTERNS
-from gptcore.config import GPT3_TABLE_2_1, PRESETS, GPTConfig, PatternName, scale
-from gptcore.model import GPT
+from gptcore.config import GPT3_TABLE_2_1, PRESETS, Activation, GPTConfig, PatternName, scale
+from gptcore.model import ACTIVATIONS, GPT
+from gptcore.sizes import parameter_counts, report
 
 # Worked by hand from V·d + C·d + L(12d² + 13d) + 2d·[final LayerNorm]; GPT-1's and GPT-2's counts
 # are also those of transformers' models built from the published configs.
@@ -78,6 +80,20 @@ def test_pattern_names_are_the_predicates():
     assert set(get_args(PatternName)) == set(PATTERNS)
 
 
+def test_activation_names_are_the_functions():
+    assert set(get_args(Activation)) == set(ACTIVATIONS)
+
+
+def test_the_mlp_is_as_wide_as_it_is_told_and_otherwise_follows_the_stream():
+    config = replace(PRESETS["tiny"], n_inner=100)
+    assert (config.d_ff, PRESETS["tiny"].d_ff) == (100, 256)
+    assert replace(PRESETS["tiny"], d_model=32).d_ff == 128
+    counts = parameter_counts(config)
+    assert counts["MLP"] == 2 * (64 * 100 + 100 + 100 * 64 + 64)
+    assert sum(counts.values()) == GPT(config).n_params()
+    assert re.search(r"d_ff +100\n", report(config)) and "n_inner" not in report(config)
+
+
 def test_config_is_frozen():
     with pytest.raises(FrozenInstanceError):
         PRESETS["gpt1"].n_layer = 3
@@ -95,6 +111,10 @@ def test_config_is_frozen():
         ({"pattern": "dense"}, "pattern='dense' must be a tuple"),
         ({"dropout": 1.0}, r"dropout=1.0 must be in \[0, 1\)"),
         ({"dropout": float("nan")}, r"dropout=nan must be in \[0, 1\)"),
+        ({"activation": "gelu"}, "activation='gelu' must be one of gelu_tanh, gelu_erf"),
+        ({"n_inner": 0}, "n_inner=0 must be at least 1, or None for 4 d_model"),
+        ({"ln_eps": -1e-5}, r"ln_eps=-1e-05 must be in \[0, 1\)"),
+        ({"ln_eps": float("nan")}, r"ln_eps=nan must be in \[0, 1\)"),
         (
             {"pattern": ("fixed",), "window": 4, "summary": 5},
             "summary=5 must not exceed window=4",
@@ -112,6 +132,8 @@ def test_a_bad_value_is_refused_with_field_value_and_rule(change, message):
         ({"d_model": 64.0}, "d_model=64.0 must be an int"),
         ({"vocab_size": "big"}, "vocab_size='big' must be an int"),
         ({"dropout": "none"}, "dropout='none' must be a number"),
+        ({"n_inner": 2.5}, "n_inner=2.5 must be an int or None"),
+        ({"ln_eps": "small"}, "ln_eps='small' must be a number"),
     ],
 )
 def test_a_wrong_type_is_refused(change, message):

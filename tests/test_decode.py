@@ -7,7 +7,7 @@ from torch import nn
 
 from gptcore.attention import PATTERNS
 from gptcore.decode import Decoder, Reader, is_plain
-from gptcore.model import KVCache
+from gptcore.model import ACTIVATIONS, KVCache
 from gptcore.sampling.drawing import sample_ids
 
 SHAPE = {"vocab_size": 96, "n_ctx": 24, "n_layer": 3, "n_head": 4, "d_model": 32}
@@ -46,6 +46,20 @@ def test_it_equals_forward(norm, pattern, start):
     expected = model(ids)[:, max(start - 1, 0) :]
     assert expected.abs().max() > 1 and (expected - expected[:, -1:]).abs().max() > 0.01
     torch.testing.assert_close(decode(model, ids, start), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@torch.no_grad()
+def test_it_equals_forward_in_networks_of_others(norm, activation):
+    """Another bend, another width, another epsilon; each of them changes the logits."""
+    changes = {"activation": activation, "n_inner": 20, "ln_eps": 0.1}
+    model, ids = make(norm, **SHAPE, **changes), tokens()
+    torch.testing.assert_close(decode(model, ids, 1), model(ids), atol=1e-5, rtol=1e-5)
+    plain = make(norm, **SHAPE, **(changes | {"activation": "gelu_tanh"}))
+    assert (activation == "gelu_tanh") == torch.allclose(plain(ids), model(ids), atol=1e-6)
+    thin = make(norm, **SHAPE, **(changes | {"ln_eps": 1e-5}))
+    assert not torch.allclose(thin(ids), model(ids), atol=1e-2)
 
 
 @torch.no_grad()

@@ -16,8 +16,6 @@ Source: transformers' `GPT2LMHeadModel` and `OpenAIGPTLMHeadModel`; OpenAI's rel
 from __future__ import annotations
 
 import json
-import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +23,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gptcore.checkpoint import published, training_state
+from gptcore.checkpoint import files, openai, published, training_state
 from gptcore.checkpoint.atomic import commit, recover
-from gptcore.checkpoint.forms import MODEL_TYPES, OURS, SCORE, TANH_GELU, saved_as
+from gptcore.checkpoint.described import gpt_config, read_config, score_scales
+from gptcore.checkpoint.forms import SCORE, saved_as
 from gptcore.checkpoint.sources import find
-from gptcore.config import GPTConfig
 from gptcore.heads.classifier import Classifier, HeadConfig
 from gptcore.lstm import LSTM
 from gptcore.lstm import MODEL_TYPE as LSTM_TYPE
-from gptcore.model import GPT
 from gptcore.tokenizer.folder import has_tokenizer
 from gptcore.tokenizer.vocabulary import END_OF_TEXT
 
@@ -102,7 +99,8 @@ def load(
 
     Args:
         source: a folder, the name of a model that the course ships ("tales-gpt1"), or a name on
-            the Hugging Face Hub ("gpt2", "openai-gpt", "org/name").
+            the Hugging Face Hub ("gpt2", "openai-gpt", "org/name"). A folder may also be what the
+            Hub's cache or a Trainer made around a model, or the `model` folder of OpenAI's GPT-1.
         device: where to put the model.
         dtype: precision of the model; None widens half precision to float32 and keeps the rest.
 
@@ -116,11 +114,15 @@ def load(
     """
     folder = find(source)
     path = folder / "config.json"
-    described = _read_json(path)
+    if openai.is_release(folder):
+        model = openai.load_openai_npy(folder)
+        return model.to(device, dtype), openai.tokenizer(folder)
+    described = read_config(path)
     if described.get("model_type") == LSTM_TYPE:
         return _lstm(folder, described, device, dtype).eval(), _read_tokenizer(folder)
-    config = _gpt_config(path, described)
-    found = published.ours(published.open_folder(folder))
+    config = gpt_config(path, described)
+    found = published.ours(files.open_folder(folder))
+    found = published.fold_scales(found, score_scales(described, config))
     if "head" in described.get("gptcore", {}):
         found.pop(SCORE, None)  # the body of a classifier of ours is a GPT
     model = published.build(config, found, where=folder, device=device, dtype=dtype)
@@ -141,11 +143,11 @@ def restore(folder: str | Path, model: Any) -> None:
     """
     folder = Path(folder)
     recover(folder)
-    _fill(saved_as(model)[1], {t.name: t for t in published.open_folder(folder)}, folder)
+    _fill(saved_as(model)[1], {t.name: t for t in files.open_folder(folder)}, folder)
 
 
 @torch.no_grad()
-def _fill(tensors: dict[str, Tensor], found: dict[str, published.Stored], folder: Path) -> None:
+def _fill(tensors: dict[str, Tensor], found: dict[str, files.Stored], folder: Path) -> None:
     """Write what was found into the tensors of a model, after all names and shapes agree."""
     for name in {**tensors, **found}:
         if name not in found:
@@ -158,7 +160,7 @@ def _fill(tensors: dict[str, Tensor], found: dict[str, published.Stored], folder
                 f"{tuple(tensors[name].shape)}"
             )
     for name, tensor in tensors.items():
-        tensor.copy_(published.read(found[name]))
+        tensor.copy_(files.read(found[name]))
 
 
 def _lstm(folder: Path, described: dict[str, Any], device: Any, dtype: torch.dtype | None) -> LSTM:
@@ -170,7 +172,7 @@ def _lstm(folder: Path, described: dict[str, Any], device: Any, dtype: torch.dty
             raise ValueError(f"{folder / 'config.json'}: {error} is missing") from error
         except (TypeError, ValueError) as error:
             raise ValueError(f"{folder / 'config.json'}: {error}") from error
-    found = {t.name: t for t in published.open_folder(folder) if t.name != SCORE}
+    found = {t.name: t for t in files.open_folder(folder) if t.name != SCORE}
     _fill(saved_as(model)[1], found, folder)
     return model.to(device, dtype)
 
@@ -191,10 +193,10 @@ def load_classifier(
         ValueError: as in `load`; or the folder holds a language model without a head.
     """
     folder = find(source)
-    described = _read_json(folder / "config.json")
+    described = read_config(folder / "config.json")
     if described.get("model_type") != LSTM_TYPE:
-        _gpt_config(folder / "config.json", described)  # complains first
-    found = published.ours(published.open_folder(folder)).get(SCORE)
+        gpt_config(folder / "config.json", described)  # complains first
+    found = published.ours(files.open_folder(folder)).get(SCORE)
     if "head" not in described.get("gptcore", {}) or found is None:
         raise ValueError(
             f"{folder} holds a language model without a head of ours: fine-tune it first, or "
@@ -213,40 +215,8 @@ def load_classifier(
             f"expected {tuple(classifier.score.weight.shape)}"
         )
     with torch.no_grad():
-        classifier.score.weight.copy_(published.read(found))
+        classifier.score.weight.copy_(files.read(found))
     return classifier.eval(), tokenizer
-
-
-def load_openai_npy(folder: str | Path, *, n_head: int | None = None) -> GPT:
-    """Read GPT-1 as OpenAI released it: `params_shapes.json` and `params_0.npy`, ...
-
-    Args:
-        folder: the release's `model` folder.
-        n_head: the files do not tell; None takes heads of width 64, as in GPT-1.
-
-    Returns:
-        The model in float32, in evaluation mode.
-
-    Raises:
-        FileNotFoundError, ValueError: as in `load`.
-
-    Source: openai/finetune-transformer-lm, `train.py` and `model/params_shapes.json`.
-    """
-    folder = Path(folder)
-    found = published.open_npy(folder)
-    for name in ("wpe.weight", "wte.weight"):
-        if len(found[name].shape) != 2:
-            raise ValueError(f"{folder}: tensor {name} has shape {found[name].shape}; needs two")
-    (n_ctx, d_model), (vocab_size, _) = found["wpe.weight"].shape, found["wte.weight"].shape
-    config = GPTConfig(
-        vocab_size=vocab_size,
-        n_ctx=n_ctx,
-        n_layer=(len(found) - 2) // 12,
-        n_head=n_head or max(1, d_model // 64),
-        d_model=d_model,
-        norm="post",
-    )
-    return published.build(config, found, where=folder, dtype=torch.float32).eval()
 
 
 def _stored(name: str, p: Tensor, dtype: torch.dtype | None) -> Tensor:
@@ -279,72 +249,6 @@ def _ends(tokenizer: Tokenizer | None) -> dict[str, Any]:
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is absent: not a checkpoint folder")
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        described.get("gptcore", {}).get("norm")
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is not a model config: {error}") from error
-    return described
-
-
-def _gpt_config(path: Path, described: dict[str, Any]) -> GPTConfig:
-    """A GPTConfig from transformers' config.json; refuses what it cannot describe."""
-    ours, model_type = described.get("gptcore", {}), described.get("model_type")
-    if model_type == "gptcore":
-        model_type = next((t for t, n in MODEL_TYPES.items() if n == ours.get("norm")), None)
-    if model_type not in MODEL_TYPES:
-        raise ValueError(
-            f"{path}: model_type={described.get('model_type')!r} must be gpt2, openai-gpt or "
-            f"gptcore, or {LSTM_TYPE}; for a kind of your own, build the model and fill it with "
-            "checkpoint.restore"
-        )
-    _refuse(path, described, model_type)
-    rates = {k: described.get(k, 0.1) for k in ("resid_pdrop", "embd_pdrop", "attn_pdrop")}
-    if len(set(rates.values())) > 1:
-        told = ", ".join(f"{name}={rate}" for name, rate in rates.items())
-        warnings.warn(f"{path}: one dropout rate serves all: {told}; using the first", stacklevel=3)
-    try:
-        config = GPTConfig(
-            vocab_size=described["vocab_size"],
-            n_ctx=described["n_positions"] if "n_positions" in described else described["n_ctx"],
-            n_layer=described["n_layer"],
-            n_head=described["n_head"],
-            d_model=described["n_embd"],
-            norm=MODEL_TYPES[model_type],
-            dropout=rates["resid_pdrop"],
-            tied=described.get("tie_word_embeddings", True),
-        )
-        return replace(config, **{k: ours[k] for k in OURS if k in ours and k != "norm"})
-    except KeyError as error:
-        raise ValueError(f"{path}: {error} is missing") from error
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _refuse(path: Path, described: dict[str, Any], model_type: str) -> None:
-    """Raise on the first setting under which transformers computes something our GPT cannot."""
-    activation = "afn" if model_type == "openai-gpt" else "activation_function"
-    wide = 4 * described["n_embd"] if isinstance(described.get("n_embd"), int) else None
-    allowed: dict[str, tuple[Any, ...]] = {
-        activation: TANH_GELU[model_type],
-        "layer_norm_epsilon": (1e-5,),
-        "n_inner": (None, wide),
-        "tie_word_embeddings": (True, False),
-        "scale_attn_weights": (True,),
-        "scale_attn_by_inverse_layer_idx": (False,),
-        "add_cross_attention": (False,),
-    }
-    for field, values in allowed.items():
-        if field in described and described[field] not in values:
-            raise ValueError(
-                f"{path}: {field}={described[field]!r} must be "
-                f"{' or '.join(repr(v) for v in values)}; gptcore computes nothing else"
-            )
 
 
 def _read_tokenizer(folder: Path) -> Tokenizer | None:

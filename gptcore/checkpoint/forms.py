@@ -3,6 +3,7 @@
 A GPT is kept in Hugging Face's layout, and a head beside its body. A model of another kind tells
 it itself, by a method `saved_as` that returns what the function here returns. The tensors are the
 model's own memory, kernels turned: `save` reads it and `restore` writes it through one table.
+`checkpoint.described` reads config.json back.
 
 Source: transformers' `GPT2LMHeadModel` and `OpenAIGPTLMHeadModel`, and their classes
 `ForSequenceClassification`.
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gptcore.checkpoint import published
+from gptcore.config import Activation
 from gptcore.heads.classifier import Classifier
 from gptcore.model import GPT
 from gptcore.modes import bare
@@ -24,14 +26,23 @@ from gptcore.text.inputs import PADDING
 
 MODEL_TYPES = {"openai-gpt": "post", "gpt2": "pre"}
 ARCHITECTURES = {"openai-gpt": "OpenAIGPTLMHeadModel", "gpt2": "GPT2LMHeadModel"}
-# transformers' names for the tanh form. In its GPT-1 "gelu" means that form too, in GPT-2 it means
-# the exact one with the error function, which no GPT of OpenAI's used.
-TANH_GELU = {
-    "openai-gpt": ("gelu",),
-    "gpt2": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"),
+FIELD = {"openai-gpt": "afn", "gpt2": "activation_function"}
+# transformers' names -> ours, the one that we write first. In its GPT-1 "gelu" means the tanh form,
+# in its GPT-2 the exact one with the error function, which no GPT of OpenAI's used.
+OTHERS: dict[str, Activation] = {"relu": "relu", "silu": "silu", "swish": "silu"}
+ACTIVATIONS: dict[str, dict[str, Activation]] = {
+    "openai-gpt": {"gelu": "gelu_tanh", **OTHERS},
+    "gpt2": {
+        **dict.fromkeys(("gelu_new", "gelu_pytorch_tanh", "gelu_fast"), "gelu_tanh"),
+        **dict.fromkeys(("gelu_accurate", "gelu_python_tanh"), "gelu_tanh"),
+        **dict.fromkeys(("gelu", "gelu_python"), "gelu_erf"),
+        "quick_gelu": "gelu_sigmoid",
+        **OTHERS,
+    },
 }
 SCORE = "score.weight"  # transformers' name for the head of a classifier
 OURS = ("norm", "pattern", "window", "summary")  # what transformers' config has no field for
+STRANGE = ("activation", "n_inner")  # nor, here and there, for these
 
 Saved = tuple[dict[str, Any], dict[str, Tensor]]
 
@@ -66,24 +77,27 @@ def _gpt(model: GPT) -> Saved:
     """config.json with everything transformers reads, and the parameters under its names."""
     config = model.config
     model_type = next(name for name, norm in MODEL_TYPES.items() if norm == config.norm)
-    activation = "afn" if config.norm == "post" else "activation_function"
-    dense = set(config.pattern) == {"dense"}
+    names = ACTIVATIONS[model_type]
+    theirs = next((name for name, ours in names.items() if ours == config.activation), None)
+    wide = {} if config.n_inner is None else {"n_inner": config.n_inner}
+    known = set(config.pattern) == {"dense"} and theirs and not (wide and config.norm == "post")
     described = {
-        "architectures": [ARCHITECTURES[model_type] if dense else "GPT"],
-        "model_type": model_type if dense else "gptcore",
-        activation: TANH_GELU[model_type][0],
+        "architectures": [ARCHITECTURES[model_type] if known else "GPT"],
+        "model_type": model_type if known else "gptcore",
+        **({FIELD[model_type]: theirs} if theirs else {}),
+        **wide,
         "vocab_size": config.vocab_size,
         "n_positions": config.n_ctx,
         "n_embd": config.d_model,
         "n_layer": config.n_layer,
         "n_head": config.n_head,
-        "layer_norm_epsilon": 1e-5,
+        "layer_norm_epsilon": config.ln_eps,
         "embd_pdrop": config.dropout,
         "attn_pdrop": config.dropout,
         "resid_pdrop": config.dropout,
         "initializer_range": 0.02,
         "tie_word_embeddings": config.tied,
-        "gptcore": {name: getattr(config, name) for name in OURS},
+        "gptcore": {k: getattr(config, k) for k in (OURS if known else OURS + STRANGE)},
     }
     tensors = {}
     for name, p in _weights(model).items():

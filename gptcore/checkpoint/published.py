@@ -1,29 +1,23 @@
-"""Weights as others publish them: finding tensors in files, naming them, checking every one.
+"""Weights as others publish them: their names, their turns, and every one checked.
 
-A file is opened without reading its tensors: names and shapes come first, so that a mismatch is
-reported before memory is spent, and a tensor is read only when its place in the model is known.
+Names and shapes come first, so that a mismatch is reported before memory is spent; a tensor is
+read only when its place in the model is known.
 
-Source: OpenAI's `finetune-transformer-lm` (`train.py`, `model/params_shapes.json`) for the .npy
-shards; the safetensors format; transformers' `modeling_gpt2.py` and `modeling_openai.py`.
+Source: transformers' `modeling_gpt2.py` and `modeling_openai.py`.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from gptcore.checkpoint.files import Stored, read
 from gptcore.config import GPTConfig
 from gptcore.model import GPT
 
@@ -43,97 +37,9 @@ BODY = re.compile(r"(h|wte|wpe|ln_f|lm_head|tokens_embed|positions_embed)\.")
 CAUSAL_MASK = re.compile(r"h\.\d+\.attn\.bias$")
 
 
-class Stored(NamedTuple):
-    """A tensor in a file, not read yet."""
-
-    file: Path
-    name: str
-    """As the file has it."""
-    shape: tuple[int, ...]
-    read: Callable[[], Tensor]
-
-
 def published_name(name: str, norm: str) -> str:
     """transformers' name, in its language-model class, for the parameter `name` of our GPT."""
     return name if name == HEAD else "transformer." + EMBEDDINGS[norm].get(name, name)
-
-
-def open_folder(folder: Path) -> list[Stored]:
-    """Every tensor of a folder's weight files, not read yet.
-
-    Looks for safetensors first, whole or sharded, then for PyTorch's own format.
-
-    Raises:
-        FileNotFoundError: no weights, or a shard of them is absent.
-        ValueError: a file is damaged or is not what its name says.
-    """
-    for name, opener in (("model.safetensors", _safetensors), ("pytorch_model.bin", _torch)):
-        if (folder / name).is_file():
-            return opener(folder / name)
-        index = folder / f"{name}.index.json"
-        if index.is_file():
-            return [tensor for shard in _shards(index) for tensor in opener(shard)]
-    raise FileNotFoundError(
-        f"{folder} holds no weights: neither model.safetensors nor pytorch_model.bin, "
-        "whole or with an index of shards"
-    )
-
-
-def _shards(index: Path) -> list[Path]:
-    """The files that an index names, all beside it."""
-    try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{index} is not an index of weight shards: {error!r}") from error
-    for name in names:
-        if Path(name).name != name:  # an index is untrusted: it must not lead elsewhere
-            raise ValueError(f"{index} names the shard {name!r}, which is not a plain file name")
-        if not (index.parent / name).is_file():
-            raise FileNotFoundError(f"{index} names the shard {name}, which is absent")
-    return [index.parent / name for name in names]
-
-
-def _safetensors(path: Path) -> list[Stored]:
-    try:
-        file = safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is damaged: {_damage(path)} ({error})") from error
-    return [
-        Stored(path, name, tuple(file.get_slice(name).get_shape()), partial(file.get_tensor, name))
-        for name in file.keys()  # noqa: SIM118 (safe_open is no dict)
-    ]
-
-
-def _damage(path: Path) -> str:
-    """Where a safetensors file breaks off: its header says which bytes belong to which tensor."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        start = 8 + int.from_bytes(file.read(8), "little")
-        if start > size:
-            return f"its {size} bytes end inside the header"
-        try:
-            header = json.loads(file.read(start - 8))
-            header.pop("__metadata__", None)
-            ends = sorted((info["data_offsets"][1], name) for name, info in header.items())
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return "its header is not valid"
-    for end, name in ends:
-        if start + end > size:
-            return f"its {size} bytes end inside tensor {name}, which needs {start + end}"
-    return "its header does not fit its data"
-
-
-def _torch(path: Path) -> list[Stored]:
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bad zip, bad pickle, forbidden class: all mean the same here
-        raise ValueError(
-            f"{path} cannot be read as plain tensors: it is damaged, or it holds other Python "
-            f"objects, which are never unpickled here ({str(error).splitlines()[0]})"
-        ) from error
-    if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
-        raise ValueError(f"{path} must hold a dict of tensors, as state_dict() gives it")
-    return [Stored(path, n, tuple(t.shape), partial(tensors.get, n)) for n, t in tensors.items()]
 
 
 def ours(stored: list[Stored]) -> dict[str, Stored]:
@@ -190,7 +96,7 @@ def build(
     """A GPT with the weights in `found`, after every name and shape has been compared.
 
     Args:
-        config: the shape the weights must have.
+        config: the shape the weights must have; a token table with more rows is taken as it is.
         found: our name -> stored tensor. Kernels are (in, out). Where `config` says that the output
             matrix is the token table, `lm_head.weight` may be there all the same.
         where: file or folder to name in messages.
@@ -200,7 +106,7 @@ def build(
         ValueError: a tensor is missing, unexpected, not floating point, or of another shape than
             `config` asks for.
     """
-    config = _own_output(config, found, where)
+    config = _own_output(_own_rows(config, found, where), found, where)
     with torch.device("meta"):  # shapes only: no memory, no random numbers
         model = GPT(config)
     shapes = {name: tuple(p.shape) for name, p in model.state_dict().items()}
@@ -215,6 +121,45 @@ def build(
         filled[name] = tensor.to(device, wanted, copy=True, memory_format=torch.contiguous_format)
     model.load_state_dict(filled, assign=True)
     return model
+
+
+def fold_scales(found: dict[str, Stored], scales: list[float]) -> dict[str, Stored]:
+    """Multiply the scores of each block by a number: here its queries, weights and biases alike.
+
+    Some networks divide their scores by more or less than √D. Folded in, they are ordinary GPTs
+    with the same logits.
+    """
+    folded = dict(found)
+    for i, scale in enumerate(scales):
+        for name in (f"h.{i}.attn.c_attn.weight", f"h.{i}.attn.c_attn.bias"):
+            if name in found:
+                folded[name] = found[name]._replace(read=partial(_scaled, found[name], scale))
+    return folded
+
+
+def _scaled(stored: Stored, scale: float) -> Tensor:
+    """(..., 3 C), the first third multiplied, in float32 or better."""
+    tensor = read(stored)
+    tensor = tensor.to(torch.promote_types(tensor.dtype, torch.float32), copy=True)
+    tensor[..., : tensor.shape[-1] // 3] *= scale
+    return tensor
+
+
+def _own_rows(config: GPTConfig, found: dict[str, Stored], where: Path) -> GPTConfig:
+    """The config with as many tokens as the token table has rows, if these are more.
+
+    A table is made longer to suit the hardware (50,304 rows for 50,257 tokens) and config.json is
+    left as it was. The softmax was trained over all rows, so all are kept.
+    """
+    shape = found["wte.weight"].shape if "wte.weight" in found else ()
+    if len(shape) != 2 or shape[1] != config.d_model or shape[0] <= config.vocab_size:
+        return config
+    warnings.warn(
+        f"{where}: the token embedding has {shape[0]} rows, more than vocab_size="
+        f"{config.vocab_size} of config.json; all are kept, as the softmax was trained over them",
+        stacklevel=4,
+    )
+    return replace(config, vocab_size=shape[0])
 
 
 def _own_output(config: GPTConfig, found: dict[str, Stored], where: Path) -> GPTConfig:
@@ -270,77 +215,3 @@ def _some(names: list[str]) -> str:
     """The first names of a list, and how many more there are."""
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
     return (", ".join(names[:6]) or "nothing") + more
-
-
-def read(stored: Stored) -> Tensor:
-    """The tensor itself; it must hold floating-point numbers."""
-    try:
-        tensor = stored.read()
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{stored.file} is damaged at tensor {stored.name}: {error}") from error
-    if not tensor.is_floating_point():
-        raise ValueError(f"{stored.file}: tensor {stored.name} holds {tensor.dtype}, no floats")
-    return tensor
-
-
-def open_npy(folder: Path) -> dict[str, Stored]:
-    """OpenAI's released GPT-1: ten flat shards that, end to end, hold 2 + 12 L arrays.
-
-    The order is that in which the arrays were made: positions *before* tokens, then for each block
-    kernel before bias and gain before bias. Kernels carry a leading 1 (they were convolutions).
-
-    Returns:
-        Our name -> stored tensor, kernels (in, out).
-
-    Raises:
-        FileNotFoundError: the list of shapes or a shard is absent.
-        ValueError: a shard is damaged, or shapes and shards do not fit each other.
-    """
-    path = folder / "params_shapes.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} has no params_shapes.json: not OpenAI's GPT-1 folder")
-    shapes = json.loads(path.read_text(encoding="utf-8"))
-    flat = np.concatenate([_npy(shard) for shard in _npy_shards(folder)])
-    block = [f"attn.{k}.{p}" for k in ("c_attn", "c_proj") for p in ("weight", "bias")]
-    block += ["ln_1.weight", "ln_1.bias"]
-    block += [f"mlp.{k}.{p}" for k in ("c_fc", "c_proj") for p in ("weight", "bias")]
-    block += ["ln_2.weight", "ln_2.bias"]
-    n_layer, rest = divmod(len(shapes) - 2, len(block))
-    if rest or n_layer < 1:
-        raise ValueError(f"{path} lists {len(shapes)} arrays; a GPT-1 has 2 + 12 per block")
-    names = ["wpe.weight", "wte.weight"]
-    names += [f"h.{i}.{name}" for i in range(n_layer) for name in block]
-    found: dict[str, Stored] = {}
-    start = 0
-    for name, shape in zip(names, shapes, strict=True):
-        end = start + math.prod(shape)
-        if end > len(flat):
-            raise ValueError(
-                f"{folder}: the shards end inside tensor {name}, which needs numbers {start} to "
-                f"{end}; they hold {len(flat)}"
-            )
-        shape = tuple(shape[1:]) if name.endswith(CONV1D) and shape[:1] == [1] else tuple(shape)
-        tensor = torch.from_numpy(flat[start:end].reshape(shape))
-        found[name] = Stored(path, name, shape, partial(torch.clone, tensor))
-        start = end
-    if start != len(flat):
-        raise ValueError(f"{folder}: the shards hold {len(flat)} numbers, the shapes {start}")
-    return found
-
-
-def _npy_shards(folder: Path) -> list[Path]:
-    """params_0.npy, params_1.npy, ... up to the last, without a gap."""
-    numbers = [re.fullmatch(r"params_(\d+)\.npy", file.name) for file in folder.iterdir()]
-    count = 1 + max((int(match[1]) for match in numbers if match), default=0)
-    shards = [folder / f"params_{i}.npy" for i in range(count)]
-    for shard in shards:
-        if not shard.is_file():
-            raise FileNotFoundError(f"{shard} is absent; the shards run from 0 without a gap")
-    return shards
-
-
-def _npy(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, allow_pickle=False).ravel()
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
