@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import gptcore
+from gptcore.checkpoint import shipped
 
 try:
     import tomllib
@@ -112,7 +113,7 @@ def test_the_models_of_a_wheel_open_far_from_any_clone(wheel, tmp_path):
     first, second = run(sys.executable, "-c", code, cwd=tmp_path).splitlines()[-2:]
     file, n = first.rsplit(" ", 1)
     assert Path(file).is_relative_to(tmp_path / "site")
-    assert second == f"['tales-gpt1'] {n}"
+    assert second == f"{shipped.names()} {n}"
 
 
 # ---------------------------------------------------------------- installed

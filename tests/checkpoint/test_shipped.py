@@ -11,7 +11,10 @@ from gptcore import evaluate, generate, load
 from gptcore.checkpoint import shipped
 from gptcore.tales import split, tales
 
-NAMES = ["tales-gpt1"]
+LADDER = [f"tales-gpt2-{size}" for size in ("300k", "1m", "3m", "10m")]
+NAMES = sorted(["tales-gpt1", *LADDER])
+WRITERS = ["tales-gpt1", "tales-gpt2-3m", "tales-gpt2-10m"]
+"""Large enough, after what they read, to tell a story."""
 
 
 def held_out(tokenizer, n=24):
@@ -46,7 +49,28 @@ def test_held_out_loss_is_the_recorded_one(name):
     measured = evaluate(model, held_out(tokenizer)).nats_per_token
     recorded = record["held_out"]["nats_per_token"]
     assert 0.9 * recorded < measured < 1.1 * recorded
-    assert recorded < min(record["baselines_nats_per_token"].values())
+    baselines = record["baselines_nats_per_token"]
+    assert recorded < baselines["bigram"]
+    assert name == "tales-gpt2-300k" or recorded < baselines["trigram"]
+
+
+def test_the_ladder_differs_in_size_alone_and_more_parameters_predict_better():
+    """The same tales in the same order, as many updates, one seed; a rate of its own each."""
+    records = [shipped.run_record(name) for name in LADDER]
+    assert len({(r["data"]["train_sha256"], r["tokens"], r["seed"]) for r in records}) == 1
+    assert all(load(name)[0].config.norm == "pre" for name in LADDER)
+    sizes = [r["n_params"] for r in records]
+    losses = [r["held_out"]["nats_per_token"] for r in records]
+    assert sizes == sorted(sizes) and losses == sorted(losses, reverse=True)
+    assert 0.25e6 < sizes[0] < 0.35e6 and 9e6 < sizes[-1] < 11e6
+    for name, record in zip(LADDER, records, strict=True):
+        candidates = {
+            row["choice"]["lr"]: row["valid"]
+            for row in shipped.run_record("ladder")["rows"]
+            if row["condition"] == name.split("-")[-1] and row["role"] == "candidate"
+        }
+        assert len(candidates) == 4
+        assert record["config"]["optim"]["lr"] == max(candidates, key=candidates.get)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,7 +88,7 @@ def test_transformers_opens_it_and_gives_the_same_logits(name):
         torch.testing.assert_close(model(x), theirs(x).logits, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WRITERS)
 def test_it_writes_whole_little_stories(name):
     """Eight tales: they end by themselves, close their quotes, use words of Tales, do not loop."""
     model, tokenizer = load(name)
@@ -91,7 +115,7 @@ def test_it_writes_whole_little_stories(name):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(KeyError, match="name='gpt9' is not shipped; what is: tales-gpt1"):
+    with pytest.raises(KeyError, match="name='gpt9' is not shipped; what is: tales-gpt1, tales-gpt2"):
         shipped.folder("gpt9")
     with pytest.raises(KeyError, match="name='gpt9' has no recorded run; recorded: .*tales-gpt1"):
         shipped.run_record("gpt9")
