@@ -20,8 +20,8 @@ from gptcore.exercises.result import DONE, NOT_WRITTEN, NOT_YET, Result
 
 __all__ = ["CHAPTERS", "check", "exercises"]
 
-# Chapter -> the module that has its exercises.
-CHAPTERS = {
+# Chapter, or the letter of a page without a number -> the module that has its exercises.
+CHAPTERS: dict[int | str, str] = {
     1: "tokenization",
     2: "language_models",
     3: "attention",
@@ -29,6 +29,7 @@ CHAPTERS = {
     5: "pretraining",
     6: "finetuning",
     7: "transfer",
+    "W": "weights",
 }
 NOTHING_YET = (
     "Put your answer in place of the dots and run the cell again: it will tell you what works "
@@ -37,17 +38,17 @@ NOTHING_YET = (
 _verdicts: dict[str, str] = {}  # exercise number -> its latest verdict, in this session
 
 
-def exercises(chapter: int) -> list[Exercise]:
+def exercises(chapter: int | str) -> list[Exercise]:
     """The exercises of one chapter, in their order.
 
     Args:
-        chapter: its number, such as 3.
+        chapter: its number, such as 3, or "W", the page on published weights.
 
     Raises:
         ValueError: the chapter has no exercises that are checked.
     """
     if chapter not in CHAPTERS:
-        known = ", ".join(map(str, sorted(CHAPTERS)))
+        known = ", ".join(map(str, CHAPTERS))
         raise ValueError(f"chapter {chapter} has no exercises to check; these have: {known}")
     return importlib.import_module(f"gptcore.exercises.{CHAPTERS[chapter]}").EXERCISES
 
@@ -73,7 +74,7 @@ def check(number: str, answer: Any) -> Result:
     with _own_randomness():
         verdict, said = _judge(exercise, answer)
     _verdicts[exercise.number] = verdict
-    of_chapter = exercises(int(exercise.number.partition(".")[0]))
+    of_chapter = exercises(_chapter(exercise.number))
     progress = tuple((one.number, _verdicts.get(one.number, NOT_WRITTEN)) for one in of_chapter)
     return Result(exercise.number, exercise.title, verdict, said, progress)
 
@@ -90,13 +91,18 @@ def _own_randomness() -> Iterator[None]:
         random.setstate(states[2])
 
 
+def _chapter(number: str) -> int | str:
+    chapter = number.partition(".")[0]
+    return int(chapter) if chapter.isdecimal() else chapter
+
+
 def _find(number: str) -> Exercise:
     if not isinstance(number, str):
         raise TypeError(f'check takes the number as text, such as "3.2", got {number!r}')
-    chapter = number.partition(".")[0]
-    if not chapter.isdecimal():
+    chapter = _chapter(number)
+    if isinstance(chapter, str) and chapter not in CHAPTERS:
         raise ValueError(f'check takes a number such as "3.2", got {number!r}')
-    of_chapter = exercises(int(chapter))
+    of_chapter = exercises(chapter)
     for exercise in of_chapter:
         if exercise.number == number:
             return exercise

@@ -64,7 +64,7 @@ class Exercise:
     """
 
     number: str
-    """Chapter and place, such as "3.2"."""
+    """Chapter and place, such as "3.2"; a page without a number has a letter, "W.1"."""
     title: str
     difficulty: str
     """"easy", "medium" or "hard"."""
@@ -75,7 +75,8 @@ class Exercise:
 
     def __post_init__(self) -> None:
         chapter, dot, place = self.number.partition(".")
-        if not (chapter.isdecimal() and dot and place.isdecimal()):
+        page = len(chapter) == 1 and chapter.isupper()  # without a number, such as W
+        if not ((chapter.isdecimal() or page) and dot and place.isdecimal()):
             raise ValueError(f'number={self.number!r} must be one like "3.2"')
         if not self.title.strip():
             raise ValueError(f"title={self.title!r} must say something")

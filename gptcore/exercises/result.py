@@ -75,10 +75,12 @@ class Result:
 
     def _words(self) -> str:
         chapter, total = self.number.partition(".")[0], len(self.progress)
+        numbered = chapter.isdecimal()
+        where = f"chapter {chapter}" if numbered else "this page"
         done = sum(verdict == DONE for _, verdict in self.progress)
         if done == total:
-            return f"All {total} exercises of chapter {chapter} done."
-        return f"{done} of {total} done in chapter {chapter}"
+            return f"All {total} exercises of {where} done."
+        return f"{done} of {total} done {'in' if numbered else 'on'} {where}"
 
 
 def style() -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 FIRST = 8  # the first chapter of this form
+PAGES = ("published_weights",)  # pages without a number that have it, too
 FOLD, GUESS = "hide-input", "guess"
 PROMPT = "> **Predict first.**"
 EVIDENCE = re.compile(r"\bevidence\(")
@@ -36,6 +37,11 @@ class Paper:
     author: str
     year: str
     url: str
+
+
+def is_new(stem: str) -> bool:
+    """Whether the notebook of that name has this form."""
+    return stem in PAGES or (stem[:2].isdigit() and int(stem[:2]) >= FIRST)
 
 
 def papers(bib: Path) -> list[Paper]:

@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 PAPERS = form.papers(ROOT / "book" / "references.bib")
 WORDS = form.terms(ROOT / "book" / "glossary.md")
-NEW = [p for p in chapters() if p.name[:2].isdigit() and int(p.name[:2]) >= form.FIRST]
+NEW = [path for path in chapters() if form.is_new(path.stem)]
 
 
 @pytest.mark.parametrize("path", NEW, ids=lambda path: path.stem)

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from execute import ROOT, chapters, toc_entries
-from form import FIRST
+from form import is_new
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from structure import (
     HEADINGS,
@@ -33,8 +33,8 @@ def sound_notebook() -> nbformat.NotebookNode:
 def test_chapter_is_sound(path: Path) -> None:
     """Nothing to complain about in any chapter of the book."""
     notebook = nbformat.read(path, as_version=4)
-    headings = HEADINGS if path.stem[0].isdigit() else ()  # the errata are no chapter
-    folds = bool(headings) and int(path.stem[:2]) >= FIRST
+    headings = () if path.stem == "errata" else HEADINGS  # the errata are no chapter
+    folds = is_new(path.stem)
     found = notebook_complaints(notebook, path.stat().st_size, headings, folds)
     assert not found, "\n".join(found)
 
