@@ -282,8 +282,9 @@ def test_random_numbers_go_on() -> None:
     ("number", "error", "said"),
     [
         ("99.3", ValueError, "no exercise '99.3'; chapter 99 has 99.1, 99.2"),
-        ("98.1", ValueError, "98 has no exercises to check; these have: 1, 2, 3, 4, 5, 6, 7, 99"),
+        ("98.1", ValueError, "98 has no exercises to check; these have: 1, 2, 3, "),
         ("one", ValueError, "such as \"3.2\", got 'one'"),
+        ("X.1", ValueError, "such as \"3.2\", got 'X.1'"),
         (99.1, TypeError, 'as text, such as "3.2", got 99.1'),
     ],
 )
@@ -297,6 +298,7 @@ def test_an_unknown_number_is_told_what_there_is(number: Any, error: type, said:
     ("field", "value", "said"),
     [
         ("number", "3", "number='3' must be one like"),
+        ("number", "WX.1", "number='WX.1' must be one like"),
         ("number", "a.b", "number='a.b' must be"),
         ("title", " ", "title=' ' must say something"),
         ("difficulty", "tough", "difficulty='tough' must be one of easy, medium, hard"),
