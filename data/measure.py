@@ -17,6 +17,7 @@ recorded (`make measure-sample`).
     layers     the score against the number of blocks kept
     labels     the score against the number of labels, with and without pre-training
     real       SST-2 and RTE, with and without pre-training
+    decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
 
 `zeroshot` needs runs/tales-gpt1, which `python data/ship.py tales-gpt1` leaves behind.
@@ -30,6 +31,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
+import grids_decoding
 import grids_finetuning
 import grids_pretraining
 import torch
@@ -65,7 +67,8 @@ def zeroshot() -> None:
     write_json(RECORDS / "zeroshot.json", content)
 
 
-GRIDS = {grids.__name__: grids for grids in (*grids_finetuning.GRIDS, *grids_pretraining.GRIDS)}
+ALL = (*grids_finetuning.GRIDS, *grids_pretraining.GRIDS, *grids_decoding.GRIDS)
+GRIDS = {grids.__name__: grids for grids in ALL}
 OTHERS = {"zeroshot": zeroshot}
 
 

@@ -5,6 +5,7 @@
     intervals  one interval for everything: seeds and test items are both chance
     verdicts   named rules that turn intervals into holds, does not hold, open
     tuning     fine-tuning until the validation score stops rising, as a grid runs it
+    decoding   stories written in one way of decoding: do they hold together, do they differ
     again      a part of a grid once more, held against its record
     baselines  what needs no network trained: majority, words counted, probes of frozen states
 

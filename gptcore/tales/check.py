@@ -120,13 +120,13 @@ def _holds(tale: Tale, at: int, rule: Sequence[str]) -> bool:
     if name == "elder":
         return "c" in tale.roles
     if name == "moods":
-        return tale.mood in rest or any(_closes(e) for e in tale.events[at + 1 :])
+        return tale.mood in rest or any(closes(e.kind) for e in tale.events[at + 1 :])
     return name in _TESTS and _TESTS[name](tale.events, at, *rest)
 
 
-def _closes(event: Event) -> bool:
-    """Whether the event decides by itself how the hero feels at the end."""
-    return any(rule[0] == "moods" for rule in lexicon.RULES.get(event.kind, ()))
+def closes(kind: str) -> bool:
+    """Whether an event of this kind decides by itself how the hero feels at the end."""
+    return any(rule[0] == "moods" for rule in lexicon.RULES.get(kind, ()))
 
 
 def _possession(tale: Tale, world: World) -> list[str]:
@@ -181,7 +181,7 @@ def _outcome(tale: Tale, world: World) -> list[str]:
     felt = world.feeling.get(tale.cast["a"].full_name)
     if feelings[-1:] != [tale.mood] or felt != tale.mood:
         found.append(f"mood={tale.mood!r} is not what the hero feels last")
-    if not any(_closes(e) for e in tale.events):
+    if not any(closes(e.kind) for e in tale.events):
         found.append("nothing decides how the tale ends")
     good, bad = ("happy", "proud"), ("sad", "lonely")
     if (tale.mood in good and tale.ending != "happy") or (
@@ -210,15 +210,20 @@ _SHE = re.compile(r"\b(?:she|herself)\b")
 _QUOTED = re.compile(r'"[^"]*"')
 
 
-def text_faults(tale: Tale) -> list[str]:
-    """Return what is wrong with the words of a tale; [] when there is nothing."""
-    text = tale.text
+def word_faults(text: str) -> list[str]:
+    """Return what is wrong with the language of any text; [] when there is nothing."""
     found = [
         f"{fault}: ...{text[max(0, hit.start() - 20) : hit.end() + 15]}..."
         for fault, pattern in _PATTERNS.items()
         if (hit := pattern.search(text))
     ]
-    found += ["an odd quotation mark" for part in text.split("\n\n") if part.count('"') % 2]
+    return found + ["an odd quotation mark" for p in text.split("\n\n") if p.count('"') % 2]
+
+
+def text_faults(tale: Tale) -> list[str]:
+    """Return what is wrong with the words of a tale; [] when there is nothing."""
+    text = tale.text
+    found = word_faults(text)
     names = {name for person in tale.cast.values() for name in person.name.split()}
     found += [f"{n} is not in the cast" for n in set(_WORD.findall(text)) & _NAMES - names]
     pronouns = {person.pronoun for person in tale.cast.values()}

@@ -15,13 +15,13 @@ from gptcore.tales.rng import Rng
 from gptcore.tales.world import Event, Person, Thing
 
 # How a thing is harmed, and how two people mend it, by the way it breaks.
-_HARM = {
+HARM = {
     "tear": ("it tore right down the middle", "sewed it up with small, strong stitches"),
     "crack": ("a crack ran through it from end to end", "glued it and bound it with thread"),
     "shatter": ("it went into five pieces", "glued the pieces together, one by one"),
 }
 _PRONOUN_FORMS = {"": 0, "o": 1, "s": 2}
-_WHEN = tuple(
+WHEN = tuple(
     compile_template(text)
     for text in (
         "one $w.adj {morning|afternoon|day}{|,}",
@@ -31,7 +31,7 @@ _WHEN = tuple(
     )
 )
 _SMALL = frozenset("a an the and of for in on to with who under at".split())
-_AT = compile_template("{one $w.adj {morning|day}|one morning|on a $w.adj morning}")
+AT = compile_template("{one $w.adj {morning|day}|one morning|on a $w.adj morning}")
 
 
 class Teller:
@@ -89,9 +89,9 @@ class Teller:
         elif kind is Place and form != "detail":
             self.out.append(value.to if form else value.phrase)
         elif form == "when":
-            self.expand(_WHEN[int(self.random() * len(_WHEN))])
+            self.expand(WHEN[int(self.random() * len(WHEN))])
         elif form == "at":
-            self.expand(_AT)
+            self.expand(AT)
         else:
             self._field(value, form)
 
@@ -153,4 +153,4 @@ def _thing(thing: Thing, form: str) -> str:
         return thing.noun
     if form == "use":
         return thing.use
-    return _HARM[thing.harm][0 if form == "broke" else 1]
+    return HARM[thing.harm][0 if form == "broke" else 1]
