@@ -135,6 +135,11 @@ def test_a_file_in_half_precision_is_folded_in_full(tmp_path):
     model.save_pretrained(tmp_path)
     ours, _ = checkpoint.load(tmp_path)
     assert ours.wte.weight.dtype == torch.float32
+    kernel = model.transformer.h[2].attn.c_attn.weight.float()  # (in, out)
+    torch.testing.assert_close(
+        ours.h[2].attn.c_attn.weight[:8], kernel.T[:8] / 3, atol=1e-6, rtol=0
+    )
+    assert torch.equal(ours.h[2].attn.c_attn.weight[8:], kernel.T[8:])
     torch.testing.assert_close(ours(IDS), model.float()(IDS).logits, atol=1e-4, rtol=0)
     assert checkpoint.load(tmp_path, dtype=torch.bfloat16)[0].h[1].attn.c_attn.bias.dtype == (
         torch.bfloat16

@@ -115,7 +115,9 @@ def test_it_writes_whole_little_stories(name):
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(KeyError, match="name='gpt9' is not shipped; what is: tales-gpt1, tales-gpt2"):
+    with pytest.raises(
+        KeyError, match="name='gpt9' is not shipped; what is: tales-gpt1, tales-gpt2"
+    ):
         shipped.folder("gpt9")
     with pytest.raises(KeyError, match="name='gpt9' has no recorded run; recorded: .*tales-gpt1"):
         shipped.run_record("gpt9")
