@@ -53,6 +53,7 @@ def ladder() -> list[Grid]:
 
 DEPTHS = (2, 6, 12, 24, 48)
 DEPTH_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+DEPTH_SEEDS = (0, 1, 2, 3, 4)
 
 
 def deep(name: str, norm: str, n_layer: int, *, lr: float | None = None, **more: Any) -> Condition:
@@ -91,8 +92,8 @@ def depth() -> list[Grid]:
     ]
     budget = "0.3M tokens, four learning rates a condition, a cosine that ends with them"
     return [
-        Grid("depth", pretrained, (*tuned, *cold, *parts), (0, 1, 2), budget),
-        Grid("depth", pretrained, tuple(by_rate), (0, 1, 2), "0.3M tokens, every rate reported"),
+        Grid("depth", pretrained, (*tuned, *cold, *parts), DEPTH_SEEDS, budget),
+        Grid("depth", pretrained, tuple(by_rate), DEPTH_SEEDS, "0.3M tokens, every rate reported"),
     ]
 
 
@@ -124,7 +125,7 @@ RIVALS = {
 
 
 def rivals() -> list[Grid]:
-    """An LSTM and a GPT-1 of one size read the same 2M tokens in the same order."""
+    """An LSTM and a GPT-1 of one size read the same million tokens in the same order."""
     conditions = tuple(
         Condition(
             kind,
@@ -132,7 +133,7 @@ def rivals() -> list[Grid]:
                 "kind": kind.lower(),
                 "shape": RIVALS[kind],
                 "data": READ,
-                "updates": 1000,
+                "updates": 500,
                 "batch_size": 8,
                 "precision": "bf16",
             },
@@ -140,7 +141,7 @@ def rivals() -> list[Grid]:
         )
         for kind, rates in RIVAL_RATES.items()
     )
-    budget = "2M tokens, four learning rates, a cosine that ends with them"
+    budget = "1M tokens, four learning rates, a cosine that ends with them"
     return [Grid("rivals", pretrained, conditions, (0, 1, 2), budget)]
 
 

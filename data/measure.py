@@ -7,7 +7,7 @@ common; what a record holds is not run again unless `--fresh` asks for it. `--sa
 condition of every grid once more, with its recorded choice, and fails where the score is not as
 recorded (`make measure-sample`).
 
-    rivals     an LSTM and a GPT of one size, pre-trained on the same 2M tokens
+    rivals     an LSTM and a GPT of one size, pre-trained on the same million tokens
     depth      pre-LN and post-LN against depth, warm-up and learning rate; residual scaling; ln_f
     beginnings gradients and the stream by depth in the networks of `depth`, before any update
     ladder     a learning rate for each size of tales-gpt2; ship.py trains them with it
