@@ -9,6 +9,7 @@ import pytest
 from gptcore.experiments import Record
 from gptcore.experiments.baselines import majority, words
 from gptcore.experiments.beginnings import beginning
+from gptcore.experiments.decoding import decoded
 from gptcore.experiments.pretraining import REPORTING, network, pretrained
 from gptcore.experiments.tuning import fine_tuned
 
@@ -23,6 +24,8 @@ SPEC.loader.exec_module(script)
 def test_every_record_is_fair(name: str) -> None:
     """Names stand once in a record; networks are tuned over three rates and reported with three
     seeds or more; validation and test rows are counted out for every task."""
+    read, labels = {"shape", "data", "updates", "batch_size"}, {"task", "n", "n_valid", "n_test"}
+    needed = {pretrained: read, beginning: read, decoded: {"body", "weights", "n", "samples"}}
     grids = script.GRIDS[name]()
     names = [c.name for grid in grids for c in grid.conditions]
     assert len(set(names)) == len(names)
@@ -32,10 +35,7 @@ def test_every_record_is_fair(name: str) -> None:
             assert len(grid.seeds) >= 3
             assert {len(c.candidates) for c in grid.conditions if not c.chosen} == {3}
         for condition in grid.conditions:
-            if grid.run in (pretrained, beginning):
-                assert {"shape", "data", "updates", "batch_size"} <= set(condition.settings)
-            else:
-                assert {"task", "n", "n_valid", "n_test"} <= set(condition.settings)
+            assert needed.get(grid.run, labels) <= set(condition.settings)
 
 
 @pytest.mark.parametrize("name", ("rivals", "depth"))
