@@ -227,7 +227,7 @@ def test_what_the_papers_print_is_told(explorer) -> None:
 def test_the_text_alternative_has_the_facts(explorer) -> None:
     """Size, where the norms stand, the parts by size, what a token costs."""
     assert explorer.alt == (
-        "GPT-1 from tokens to logits, one of 16 networks to choose from: 12 blocks of 12 heads, "
+        "GPT-1 from tokens to logits, one of 20 networks to choose from: 12 blocks of 12 heads, "
         "768 wide. LayerNorm stands behind each residual sum. 116,534,784 parameters: MLP 48.63%, "
         "token embeddings 26.68%, attention 24.33%, positions 0.34%, LayerNorm 0.03%. A forward "
         "pass costs 241.5 million FLOPs per token in a text of 512 tokens."
