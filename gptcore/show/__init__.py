@@ -23,6 +23,7 @@ from gptcore.show.explorers.live_curve.live_curve import LiveCurve
 from gptcore.show.explorers.mask_painter.mask_painter import MaskPainter
 from gptcore.show.explorers.playground.playground import TokenizerPlayground
 from gptcore.show.explorers.residual_stream.residual_stream import ResidualStream
+from gptcore.show.explorers.sampling.sampling import SamplingExplorer
 from gptcore.show.plots import bars, line, show
 from gptcore.show.source import source
 
@@ -35,6 +36,7 @@ __all__ = [
     "LiveCurve",
     "MaskPainter",
     "ResidualStream",
+    "SamplingExplorer",
     "TokenizerPlayground",
     "bars",
     "evidence",

@@ -8,7 +8,7 @@ from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.show import (
     Anatomy, AttentionExplorer, AttentionSteps, DepthExplorer, InputLayout, LiveCurve, MaskPainter,
-    ResidualStream, TokenizerPlayground,
+    ResidualStream, SamplingExplorer, TokenizerPlayground,
 )
 from gptcore.experiments import Record
 from gptcore.tokenizer import Tokenizer
@@ -31,6 +31,7 @@ EXPLORERS = {
     "mask_painter": "MaskPainter()",
     "playground": "TokenizerPlayground({'Own': tokenizer, 'Bytes': 'bytes'})",
     "residual_stream": "ResidualStream(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
+    "sampling": "SamplingExplorer(model, tokenizer, STORY)",
 }
 """Name -> the expression that makes it, after `SETUP`."""
 ROOTS = {
@@ -42,6 +43,7 @@ ROOTS = {
     "mask_painter": ".gpt-masks",
     "playground": ".gpt-playground",
     "residual_stream": ".gpt-residual",
+    "sampling": ".gpt-sampling",
     "live_curve": ".gpt-curve",
 }
 KEYS = (

@@ -1,0 +1,1 @@
+"""What temperature, top-k and top-p keep of a recorded distribution, and what is drawn."""
