@@ -154,6 +154,7 @@ def test_what_is_imported_is_exported_there_and_used() -> None:
                 n for n in exported[script.resolve()] if re.search(rf"(?<![\w.'`]){n}\(", own)
             }
             known = set(re.findall(r"(?:function|const|let|=>|[({,]) *(\w+)", own)) | asked
+            known |= set(re.findall(r"^ +(\w+)\([^)]*\) \{$", own, re.MULTILINE))  # methods
             found += [f"{path.name} needs {name}" for name in sorted(called - known)]
     assert not found, "\n".join(found)
 
