@@ -71,7 +71,8 @@ class Decoder:
         if t >= cache.n_ctx:
             raise ValueError(f"{t + 1} tokens do not fit: n_ctx={cache.n_ctx} is the longest")
         padding, names = cache.padding, set(config.pattern)
-        masks = {name: self.model.mask(name, t, t + 1, padding) for name in names}
+        side = () if padding is None else (padding,)  # as in GPT._run
+        masks = {name: self.model.mask(name, t, t + 1, *side) for name in names}
         position = t if padding is None else t - padding
         x = F.embedding(token, self.model.wte.weight) + self.model.wpe.weight[position]  # (B, C)
         for i, w in enumerate(self.blocks):

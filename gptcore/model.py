@@ -283,7 +283,8 @@ class GPT(nn.Module):
             raise ValueError(f"{end} tokens do not fit: n_ctx={room} is the longest sequence")
         positions = torch.arange(start, end, device=ids.device)
         padding = cache.padding if cache else None
-        masks = {name: self.mask(name, start, end, padding) for name in set(config.pattern)}
+        side = () if padding is None else (padding,)  # a mask of one's own need not know of it
+        masks = {name: self.mask(name, start, end, *side) for name in set(config.pattern)}
         if padding is not None:  # each row counts from its own beginning
             positions = (positions - padding[:, None]).clamp(min=0)  # (B, T)
         x = self.wte(ids) + self.wpe(positions)  # (B, T, C)

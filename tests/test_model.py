@@ -293,3 +293,17 @@ def test_an_attention_layer_reads_several_tokens_after_a_cache():
     keys, values, _ = cache.layer(0)
     found = layer(x[:, 4:], past=(keys, values, 4))
     torch.testing.assert_close(found, layer(x)[:, 4:], atol=1e-5, rtol=0)
+
+
+def test_a_network_with_a_mask_of_its_own_needs_no_more_than_three_arguments():
+    """Who writes `mask(self, pattern, start, end)`, as chapters 02 and 03 do, is asked so."""
+
+    class BothWays(GPT):
+        def mask(self, pattern, start, end):
+            return torch.ones(end - start, end, dtype=torch.bool)
+
+    torch.manual_seed(0)
+    model = BothWays(GPTConfig(vocab_size=9, n_ctx=4, n_layer=1, n_head=1, d_model=8)).eval()
+    ids = torch.tensor([[1, 2, 3]])
+    changed = torch.tensor([[1, 2, 4]])
+    assert (model(ids) - model(changed)).abs()[0, 0].max() > 0
