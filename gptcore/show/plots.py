@@ -63,6 +63,7 @@ def line(
     log_x: bool = False,
     log_y: bool = False,
     reference: Mapping[str, float] | None = None,
+    spread: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
     markers: bool = False,
     height: int = 380,
 ) -> go.Figure:
@@ -74,6 +75,7 @@ def line(
         x, y: axis titles with their units.
         log_x, log_y: whether the axis is logarithmic.
         reference: name -> y of a dashed horizontal line (a baseline, a printed value).
+        spread: name of a line -> (lows, highs): the interval of each of its points.
         markers: whether each point is marked; for few points.
         height: in CSS pixels.
 
@@ -81,15 +83,16 @@ def line(
         A plotly figure; give it to `show`.
 
     Raises:
-        ValueError: if a series has xs and ys of different lengths.
+        ValueError: if xs and ys have different lengths, or a spread fits no line.
     """
-    fig = _figure(title, x, y, height)
+    fig, mode = _figure(title, x, y, height), "lines+markers" if markers else "lines"
     for name, (xs, ys) in series.items():
         if len(xs) != len(ys):
             raise ValueError(f"series {name!r} has {len(xs)} xs and {len(ys)} ys")
-        mode = "lines+markers" if markers else "lines"
         width = 2 if len(xs) <= DENSE else 1.2
         fig.add_scatter(x=list(xs), y=list(ys), name=name, mode=mode, line={"width": width})
+    for name, ends in (spread or {}).items():
+        _add_error(fig, name, series, *ends)
     for name, value in (reference or {}).items():
         fig.add_hline(
             value,
@@ -98,10 +101,30 @@ def line(
             annotation_position="top right",
         )
     _legend(fig, len(series) > 1)
-    fig.update_layout(hovermode="x unified")
-    fig.update_xaxes(type="log" if log_x else "linear")
+    fig.update_layout(hovermode="x unified", xaxis_type="log" if log_x else "linear")
     fig.update_yaxes(type="log" if log_y else "linear", hoverformat=".4~f")
     return fig
+
+
+def _add_error(
+    fig: go.Figure,
+    name: str,
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    lows: Sequence[float],
+    highs: Sequence[float],
+) -> None:
+    """Draw an interval around every point of a line."""
+    if name not in series:
+        raise ValueError(f"spread {name!r} is none of the lines {list(series)}")
+    ys = series[name][1]
+    if not len(lows) == len(highs) == len(ys):
+        raise ValueError(
+            f"spread {name!r} has {len(lows)} lows and {len(highs)} highs for {len(ys)} points"
+        )
+    up = [high - y for y, high in zip(ys, highs, strict=True)]
+    down = [y - low for y, low in zip(ys, lows, strict=True)]
+    error = {"type": "data", "array": up, "arrayminus": down, "thickness": 1.2, "width": 4}
+    fig.update_traces(error_y=error, selector={"name": name})
 
 
 def bars(

@@ -70,7 +70,7 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str) -> None:
     context = browser.new_context(viewport=DESK)
     seen = watch(context, home)
     page = seen.open("page.html")
-    said = "24 layers, rate 0.01, warm-up: post-LN 5.240 (one seed), stuck at word frequencies; "
+    said = "24 layers, rate 0.01, warm-up: post-LN 5.240 (one seed), stuck at token frequencies; "
     assert told(page) == said + "pre-LN 4.500 (one seed)."
     before = lines(page)
     assert len(before) == 4

@@ -44,7 +44,7 @@ test("losses, and which of them are stuck", () => {
   const three = { runs: [4, 4.1, 4.3].map((loss) => ({ loss })) };
   assert.equal(depth.told("pre", three, 5.24), "pre-LN 4.133 (4.000 to 4.300, 3 seeds)");
   assert.equal(depth.told("post", { runs: [{ loss: 5.239 }] }, 5.24),
-    "post-LN 5.239 (one seed), stuck at word frequencies");
+    "post-LN 5.239 (one seed), stuck at token frequencies");
   assert.equal(depth.told("post", null, 5.24), "post-LN: not run");
 });
 

@@ -48,6 +48,27 @@ def test_line_refuses_a_series_of_two_lengths() -> None:
         line({"loss": ([1, 2], [3.0])})
 
 
+def test_an_interval_stands_around_each_point() -> None:
+    """4 within 3.5 to 5 is drawn 1 up and 0.5 down; a line without a spread has none."""
+    series = {"a": ([1, 2], [4.0, 2.0]), "b": ([1], [1.0])}
+    fig = line(series, spread={"a": ([3.5, 2.0], [5.0, 2.5])})
+    assert fig.data[0].error_y.array == (1.0, 0.5) and fig.data[0].error_y.arrayminus == (0.5, 0.0)
+    assert fig.data[1].error_y.array is None
+
+
+@pytest.mark.parametrize(
+    ("spread", "message"),
+    [
+        ({"c": ([1], [1])}, r"spread 'c' is none of the lines \['a'\]"),
+        ({"a": ([1, 1], [1])}, "spread 'a' has 2 lows and 1 highs for 1 points"),
+    ],
+)
+def test_line_refuses_intervals_that_belong_to_no_point(spread: dict, message: str) -> None:
+    """The message names the line and the lengths."""
+    with pytest.raises(ValueError, match=message):
+        line({"a": ([1], [1.0])}, spread=spread)
+
+
 def test_bars_in_order_with_their_values_written() -> None:
     """The first name stands on top, the number stands at the end, the axis has room for it."""
     fig = bars({"unigram": 5.43216, "bigram": 3.0}, x="nats")

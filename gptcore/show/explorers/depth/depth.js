@@ -6,7 +6,7 @@ import {
 } from "../shared/kit.js";
 import { path, span, ticks } from "../shared/plot.js";
 
-const NORMS = ["post", "pre"], HUES = { post: "var(--gpt-2)", pre: "var(--gpt-1)" };
+const NORMS = ["post", "pre"], HUES = { post: "var(--gpt-1)", pre: "var(--gpt-2)" };
 const NAMES = { post: "post-LN", pre: "pre-LN" };
 const WORDS = {
   scaled: "each its own: GPT-2 scales by 1/√(2L)",
@@ -15,7 +15,7 @@ const WORDS = {
   "no ln_f": "pre-LN without ln_f",
   Xavier: "both by Xavier (gradients only)",
 };
-const STUCK = 0.03; // nats from the loss of word frequencies, as in depth.py
+const STUCK = 0.03; // nats from the loss of token frequencies, as in depth.py
 const HEIGHT = 250, EDGE = { left: 46, right: 16, top: 12, bottom: 40 };
 const TRAITS = ["cells", "gradients", "n_layer", "lr", "warmup", "beginning", "alt"];
 
@@ -75,7 +75,7 @@ export function told(norm, cell, unigram) {
   const many = cell.runs.length > 1
     ? ` (${Math.min(...losses).toFixed(3)} to ${Math.max(...losses).toFixed(3)}, ${losses.length} seeds)`
     : " (one seed)";
-  const end = stuck(loss, unigram) ? ", stuck at word frequencies" : "";
+  const end = stuck(loss, unigram) ? ", stuck at token frequencies" : "";
   return `${NAMES[norm]} ${loss.toFixed(3)}${many}${end}`;
 }
 
@@ -229,7 +229,7 @@ function drawCurves({ model, curves, width }, now) {
   const parts = axes(plot, ticks(0, updates, 4), ticks(low, high, 5), "update");
   parts.push(s("path", { class: "dp-reference", d: `M${EDGE.left},${y(unigram)}H${width - EDGE.right}` }));
   const name = { x: width - EDGE.right, y: y(unigram) - 5, "text-anchor": "end" };
-  parts.push(s("text", name, "word frequencies"));
+  parts.push(s("text", name, "token frequencies"));
   for (const norm of NORMS) {
     const runs = cellFor(model.get("cells"), norm, now)?.runs ?? [];
     const style = `--hue: ${HUES[norm]}`;

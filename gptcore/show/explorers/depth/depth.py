@@ -21,7 +21,7 @@ CONDITION = re.compile(r"(post|pre) (\d+)(?:, ([\w -]+?))?(?: at [\d.e-]+)?")
 COLD = "no warm-up"
 SCALED = "scaled"
 STUCK = 0.03
-"""Nats within which a loss counts as that of word frequencies; the same in depth.js."""
+"""Nats within which a loss counts as that of token frequencies; the same in depth.js."""
 
 
 class DepthExplorer(Explorer):
@@ -171,6 +171,6 @@ def _describe(cells: list[dict[str, Any]], unigram: float) -> str:
         for norm in ("post", "pre")
     ]
     return (
-        f"{text}Stuck at the loss of word frequencies, {unigram:.2f} nats, with warm-up: "
+        f"{text}Stuck at the loss of token frequencies, {unigram:.2f} nats, with warm-up: "
         f"{count[0]} cells of post-LN, {count[1]} of pre-LN."
     )
