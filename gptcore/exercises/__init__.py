@@ -29,6 +29,7 @@ CHAPTERS: dict[int | str, str] = {
     5: "pretraining",
     6: "finetuning",
     7: "transfer",
+    8: "pre_ln",
     "W": "weights",
 }
 NOTHING_YET = (

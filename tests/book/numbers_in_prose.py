@@ -21,6 +21,8 @@ SOURCES = {
     "393,000": "MultiNLI's labels for training, GLUE's table 1",
     "0.999": "GPT-1's released train.py, second of Adam's betas",
     "1e-8": "GPT-1's released train.py, Adam's epsilon",
+    "1,600": "GPT-2's largest, width (released configurations)",
+    "4,000": "Xiong et al. 2020, §3: warm-up of its translation models, updates",
     "511": "a window of 512 scores all of its tokens but the first",
     "200": "chapter 05, to try B: updates that a reader is asked to make",
     "4e-3": "chapter 05, to try C: the next doubling of a rate that a cell uses, 2e-3",
