@@ -30,6 +30,7 @@ CHAPTERS: dict[int | str, str] = {
     6: "finetuning",
     7: "transfer",
     8: "pre_ln",
+    10: "decoding",
     "W": "weights",
 }
 NOTHING_YET = (
