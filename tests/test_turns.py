@@ -11,7 +11,7 @@ from turns.run import Turn, code_cells, complaints, planted, read_turns, without
 
 from gptcore.show.evidence import RECORD
 
-WANTED = ("01", "02", "03", "04", "05", "06", "07", "08")
+WANTED = ("01", "02", "03", "04", "05", "06", "07", "08", "10")
 FACTOR = "factor = 3"
 ROW = "total = factor * x\nassert total > 5\nevidence('Three times.', holds=total > 5, {})"
 TEXTS = "paper='', measured=total, source='', scale=''"
