@@ -101,6 +101,8 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
         runs = kept.runs(condition)
         if grid.run is beginning:  # an item is a block
             n_items = own.settings["shape"]["n_layer"]
+        elif grid.run is decoded:  # an opening
+            n_items = own.settings["n"]
         else:
             n_items = REPORTING if grid.run is pretrained else own.settings["n_test"]
         assert runs.items.shape == (len(grid.seeds), n_items)
