@@ -1,10 +1,11 @@
-"""One browser for all tests that open pages."""
+"""One browser for all tests that open pages, and a page with an explorer for it."""
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from browsing import ARGUMENTS
+from browsing import ARGUMENTS, serving, write_page
 from chromium import find
 from playwright.sync_api import Browser, sync_playwright
 
@@ -21,3 +22,14 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(params=["http", "file"])
+def home(request: pytest.FixtureRequest, tmp_path: Path, explorer) -> Iterator[str]:
+    """Where a page with the twin of a file's `explorer` is opened from."""
+    write_page(tmp_path, explorer.twin())
+    if request.param == "file":
+        yield f"{tmp_path.as_uri()}/"
+        return
+    with serving(tmp_path) as address:
+        yield address

@@ -1,11 +1,10 @@
 """The anatomy in a real browser: its twin on a page of its own, from a server and from a file."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browsing import after, drawing_complaints, serving, watch, width_complaints, write_page
+from browsing import after, drawing_complaints, watch, width_complaints, write_page
 from playwright.sync_api import Browser, Page
 
 from gptcore.config import PRESETS, GPTConfig
@@ -19,17 +18,6 @@ CHOICE, SWAP = ".gpt-anatomy > .an-bar select", ".gpt-anatomy > .an-bar > button
 def explorer() -> Anatomy:
     """All presets, GPT-1 first."""
     return Anatomy()
-
-
-@pytest.fixture(params=["http", "file"])
-def home(request: pytest.FixtureRequest, tmp_path: Path, explorer) -> Iterator[str]:
-    """Where a page with the twin is opened from."""
-    write_page(tmp_path, explorer.twin())
-    if request.param == "file":
-        yield f"{tmp_path.as_uri()}/"
-        return
-    with serving(tmp_path) as address:
-        yield address
 
 
 def selected(page: Page) -> str:

@@ -9,7 +9,6 @@ import torch
 from browsing import (
     after,
     drawing_complaints,
-    serving,
     thread_clock,
     watch,
     width_complaints,
@@ -47,17 +46,6 @@ def by_hand() -> AttentionSteps:
     k[:, 0] = 2 * torch.tensor([1.0, 3.0, 5.0]).log()
     v = torch.tensor([[4.0, 0.0], [0.0, 4.0], [1.0, 1.0]])
     return AttentionSteps.by_hand(["the", "cat", "sat"], q, k, v)
-
-
-@pytest.fixture(params=["http", "file"])
-def home(request: pytest.FixtureRequest, tmp_path: Path, explorer) -> Iterator[str]:
-    """Where a page with the twin of the model is opened from."""
-    write_page(tmp_path, explorer.twin())
-    if request.param == "file":
-        yield f"{tmp_path.as_uri()}/"
-        return
-    with serving(tmp_path) as address:
-        yield address
 
 
 @pytest.fixture

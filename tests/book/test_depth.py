@@ -1,10 +1,9 @@
 """The depth explorer in a real browser, offline: by mouse, keys and finger, served or from disk."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import after, drawing_complaints, serving, watch, width_complaints, write_page
+from browsing import after, drawing_complaints, watch, width_complaints, write_page
 from playwright.sync_api import Browser, Page
 
 from gptcore.experiments import Record
@@ -34,17 +33,6 @@ def explorer() -> DepthExplorer:
     beginnings = [row for row in rows() if "warm" not in row["condition"]]
     records = Record({}, rows()), Record({}, beginnings)
     return DepthExplorer(*records, unigram=5.24, uniform=6.24, lr=0.01)
-
-
-@pytest.fixture(params=["http", "file"])
-def home(request: pytest.FixtureRequest, tmp_path: Path, explorer) -> Iterator[str]:
-    """Where a page with the twin is opened from."""
-    write_page(tmp_path, explorer.twin())
-    if request.param == "file":
-        yield f"{tmp_path.as_uri()}/"
-        return
-    with serving(tmp_path) as address:
-        yield address
 
 
 def cell(page: Page, norm: int, row: int, column: int):

@@ -1,7 +1,6 @@
 """Explorers in a real browser: twins on a page of their own, served and from the disk, offline."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ import small_models
 from browsing import (
     after,
     drawing_complaints,
-    serving,
     thread_clock,
     watch,
     width_complaints,
@@ -38,17 +36,6 @@ def explorer() -> AttentionExplorer:
     model = small_models.make(n_layer=2, n_head=3, d_model=24, n_ctx=256)
     texts = {"short": STORY[:58], "long": STORY, "hard": HARD}
     return AttentionExplorer(model, tokenizer, texts, layer=1)
-
-
-@pytest.fixture(params=["http", "file"])
-def home(request: pytest.FixtureRequest, tmp_path: Path, explorer) -> Iterator[str]:
-    """Where a page with the twin is opened from."""
-    write_page(tmp_path, explorer.twin())
-    if request.param == "file":
-        yield f"{tmp_path.as_uri()}/"
-        return
-    with serving(tmp_path) as address:
-        yield address
 
 
 def picture(page: Page) -> str:

@@ -1,13 +1,11 @@
 """The mask painter in a real browser, offline: by mouse, keys and finger, served or from disk."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browsing import (
     after,
     drawing_complaints,
-    serving,
     thread_clock,
     watch,
     width_complaints,
@@ -26,15 +24,10 @@ def painter() -> MaskPainter:
     return MaskPainter(n=16, pattern=("dense", "banded"), window=4)
 
 
-@pytest.fixture(params=["http", "file"])
-def home(request: pytest.FixtureRequest, tmp_path: Path, painter) -> Iterator[str]:
-    """Where a page with the twin is opened from."""
-    write_page(tmp_path, painter.twin())
-    if request.param == "file":
-        yield f"{tmp_path.as_uri()}/"
-        return
-    with serving(tmp_path) as address:
-        yield address
+@pytest.fixture
+def explorer(painter: MaskPainter) -> MaskPainter:
+    """What `home` shows."""
+    return painter
 
 
 def picture(page: Page, part: str = ".mk-matrix") -> str:

@@ -1,19 +1,14 @@
 """The residual stream in a real browser: a twin on a page of its own, served and from the disk."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 import small_models
 from browsing import (
     after,
     drawing_complaints,
-    serving,
     thread_clock,
     watch,
     width_complaints,
-    write_page,
 )
 from playwright.sync_api import Browser, Page
 
@@ -37,17 +32,6 @@ def explorer() -> ResidualStream:
     tokenizer = Tokenizer.train(STORY, vocab_size=300, specials=[LONG])
     model = small_models.make("post", n_layer=3, d_model=24, n_ctx=256)
     return ResidualStream(model, tokenizer, {"short": STORY[:58], "long": STORY, "hard": HARD})
-
-
-@pytest.fixture(params=["http", "file"])
-def home(request: pytest.FixtureRequest, tmp_path: Path, explorer) -> Iterator[str]:
-    """Where a page with the twin is opened from."""
-    write_page(tmp_path, explorer.twin())
-    if request.param == "file":
-        yield f"{tmp_path.as_uri()}/"
-        return
-    with serving(tmp_path) as address:
-        yield address
 
 
 def numbers(explorer: ResidualStream, text: int = 0) -> np.ndarray:

@@ -1,10 +1,9 @@
 """The sampling explorer in a real browser, offline: by mouse, keys and finger."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import after, drawing_complaints, serving, watch, width_complaints, write_page
+from browsing import after, drawing_complaints, watch, width_complaints, write_page
 from playwright.sync_api import Browser, Page
 
 from gptcore.show.explorers.sampling.sampling import TEMPERATURES, SamplingExplorer
@@ -35,15 +34,10 @@ class Recorded(SamplingExplorer):
         )
 
 
-@pytest.fixture(params=["http", "file"])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Where a page with the twin is opened from."""
-    write_page(tmp_path, Recorded().twin())
-    if request.param == "file":
-        yield f"{tmp_path.as_uri()}/"
-        return
-    with serving(tmp_path) as address:
-        yield address
+@pytest.fixture
+def explorer() -> Recorded:
+    """What `home` shows."""
+    return Recorded()
 
 
 def told(page: Page) -> str:
