@@ -68,22 +68,15 @@ def run(options: Options) -> None:
     if out.is_dir():
         raise ValueError(f"out={out} is a folder; it must be the name of a file")
     model, tokenizer = load(options.checkpoint, options.device)
-    reports = [
-        ask(
-            model,
-            tokenizer,
-            task,
-            rows,
-            batch_size=options.batch_size,
-            progress=not options.quiet,
-        )
-        for task, rows in tasks
-    ]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("w", encoding="utf-8") as file:
-        for report in reports:
+    size, progress = options.batch_size, not options.quiet
+    reports: list[Report] = []
+    for task, rows in tasks:
+        report = ask(model, tokenizer, task, rows, batch_size=size, progress=progress)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("a" if reports else "w", encoding="utf-8") as file:  # kept, come what may
             for answer in report.answers:
                 print(json.dumps({"task": report.task, **answer}), file=file)
+        reports.append(report)
     print("\n".join(table(reports)))
     for report in reports:
         if report.n_cut:

@@ -62,7 +62,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Reader:
+class Examinee:
     """A model with its tokenizer, and how fast it is asked."""
 
     model: GPT
@@ -110,21 +110,21 @@ def ask(
             raise wrong(f"task {task.name!r}, row {number}: {error}") from error
     if not items:
         raise ValueError(f"task {task.name!r} has no rows: there is nothing to ask")
-    reader = Reader(bare(model), tokenizer, batch_size, progress)
+    asked = Examinee(bare(model), tokenizer, batch_size, progress)
     how = {"choice": _choice, "cloze": _cloze, "perplexity": _perplexity}
-    return how.get(task.scorer, _written)(reader, task, items)
+    return how.get(task.scorer, _written)(asked, task, items)
 
 
 # ------------------------------------------------------------------ options
 
 
-def _choice(reader: Reader, task: Task, items: Sequence[Item]) -> Report:
+def _choice(asked: Examinee, task: Task, items: Sequence[Item]) -> Report:
     """Which option is likeliest, under each norm."""
     pairs = [_pair(task, one.context, one, option) for one in items for option in one.options]
     alone = [
         _pair(task, task.unconditional, one, option) for one in items for option in one.options
     ]
-    found = reader.likelihoods(task, [*pairs, *alone])
+    found = asked.likelihoods(task, [*pairs, *alone])
     given, unconditional = iter(found[: len(pairs)]), iter(found[len(pairs) :])
     pointless = task.norm != "unconditional" and {one.context for one in items} == {
         task.unconditional
@@ -194,10 +194,10 @@ def _by_length(items: Sequence[Item], extreme: Any) -> float:
 # ------------------------------------------------------------------ one right answer
 
 
-def _cloze(reader: Reader, task: Task, items: Sequence[Item]) -> Report:
+def _cloze(asked: Examinee, task: Task, items: Sequence[Item]) -> Report:
     """Whether greedy decoding writes the target, and how likely that is."""
     pairs = [(one.context, task.delimiter + one.targets[0]) for one in items]
-    found = reader.likelihoods(task, pairs)
+    found = asked.likelihoods(task, pairs)
     told = [
         _told(one, right=one.targets[0], said=like.greedy) | {"log_prob": like.log_prob}
         for one, like in zip(items, found, strict=True)
@@ -211,24 +211,24 @@ def _cloze(reader: Reader, task: Task, items: Sequence[Item]) -> Report:
     return _report(task, told, "accuracy", scores, hits, baselines, n_cut)
 
 
-def _perplexity(reader: Reader, task: Task, items: Sequence[Item]) -> Report:
+def _perplexity(asked: Examinee, task: Task, items: Sequence[Item]) -> Report:
     """The likelihood of whole texts, by their words and bytes as they were before.
 
     Source: GPT-2 §3.1, per canonical unit. A line break is no word here.
     """
-    start = start_of_text(reader.tokenizer)
-    n_ctx = reader.model.config.n_ctx
+    start = start_of_text(asked.tokenizer)
+    n_ctx = asked.model.config.n_ctx
     each = [
-        windows(reader.tokenizer.encode(text, allow_special=True), start, n_ctx)
+        windows(asked.tokenizer.encode(text, allow_special=True), start, n_ctx)
         for one in items
         for text in one.targets[:1]
     ]
     found = iter(
         likelihoods(
-            reader.model,
+            asked.model,
             [pair for pairs in each for pair in pairs],
-            batch_size=reader.batch_size,
-            progress=task.name if reader.progress else "",
+            batch_size=asked.batch_size,
+            progress=task.name if asked.progress else "",
         )
     )
     told: Answers = []
@@ -251,16 +251,16 @@ def _perplexity(reader: Reader, task: Task, items: Sequence[Item]) -> Report:
     return _report(task, told, "word perplexity", scores, None, {}, 0)
 
 
-def _written(reader: Reader, task: Task, items: Sequence[Item]) -> Report:
+def _written(asked: Examinee, task: Task, items: Sequence[Item]) -> Report:
     """What the model writes, compared with what is right."""
     found = answers.written(
-        reader.model,
-        reader.tokenizer,
+        asked.model,
+        asked.tokenizer,
         [one.context for one in items],
         max_new_tokens=task.max_new_tokens,
         stop=task.stop,
-        batch_size=reader.batch_size,
-        progress=task.name if reader.progress else "",
+        batch_size=asked.batch_size,
+        progress=task.name if asked.progress else "",
     )
     told = [
         _told(one, right=list(one.targets), said=own.text) | _judged(task, own.text, one.targets)

@@ -23,7 +23,7 @@ from gptcore.labelled.short_tales import BEYOND, MOODS, tales
 from gptcore.scoring.task_files import SUFFIXES, own
 from gptcore.scoring.tasks import Row, Task
 from gptcore.tales.corpus import Tale, simulate, split, tale
-from gptcore.tales.questions import questions, statements
+from gptcore.tales.questions import FEELS, VERDICTS, questions, statements
 from gptcore.tales.rng import Rng
 
 Rows = Iterator[Row]
@@ -51,9 +51,6 @@ def _questions(part: str, seed: int) -> Rows:
     for index, told in _tales(part, seed):
         asked = Rng(seed, index, 43).pick(questions(told))
         yield {"text": told.text, "question": asked.text, "answer": asked.answer}
-
-
-VERDICTS = {"follows": "True.", "contradicts": "False.", "open": "The tale does not say."}
 
 
 def _statements(part: str, seed: int) -> Rows:
@@ -174,7 +171,7 @@ SOURCES: dict[str, Source] = {
         Source(
             Task(
                 "tales-mood",
-                "{text}\n\nHow does {name} feel in the end?",
+                "{text}\n\n" + FEELS,
                 "choice",
                 options=tuple(f"{mood.capitalize()}." for mood in MOODS),
             ),

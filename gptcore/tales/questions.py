@@ -100,8 +100,8 @@ def statements(tale: Tale, seed: int = 0) -> tuple[Statement, ...]:
     return tuple(found)
 
 
-_FEELS = "How does {name} feel in the end?"
-_VERDICT = {"follows": "True.", "contradicts": "False.", "open": "The tale does not say."}
+FEELS = "How does {name} feel in the end?"
+VERDICTS = {"follows": "True.", "contradicts": "False.", "open": "The tale does not say."}
 
 
 def demonstrate(tale: Tale, seed: int) -> Tale:
@@ -116,7 +116,7 @@ def demonstrate(tale: Tale, seed: int) -> Tale:
         more = f"{rng.pick(('In short:', 'TL;DR:', 'To sum up:'))} {tale.gist}"
     elif form == 2:
         judged = rng.some(statements(tale, seed), 2)
-        more = "\n".join(f"True or false? {s.text} {_VERDICT[s.label]}" for s in judged)
+        more = "\n".join(f"True or false? {s.text} {VERDICTS[s.label]}" for s in judged)
     else:
-        more = f"{_FEELS.format(name=tale.cast['a'].name)} {tale.mood.capitalize()}."
+        more = f"{FEELS.format(name=tale.cast['a'].name)} {tale.mood.capitalize()}."
     return replace(tale, text=f"{tale.text}\n\n{more}")

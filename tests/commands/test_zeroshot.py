@@ -53,6 +53,16 @@ def test_a_table_and_every_prompt_with_its_answer(here, capsys):
     assert (rows[2]["right"], rows[2]["said"][:2]) == (["aaaa"], "aa")
 
 
+def test_a_task_that_fails_leaves_the_answers_of_those_before_it(here, capsys):
+    """The second file's prompt names what its row lacks; the first one's answers are stored."""
+    (here / "broken.json").write_text(
+        '{"prompt": "{absent}", "scorer": "exact", "target": "a", "rows": [{"p": "b"}]}'
+    )
+    assert "absent" in failing(capsys, "zeroshot", "model", "choice.json", "broken.json")
+    kept = (here / "runs" / "zeroshot" / "model.jsonl").read_text().splitlines()
+    assert [json.loads(line)["task"] for line in kept] == ["choice", "choice"]
+
+
 def test_the_table_is_that_of_the_report(here):
     task, rows = own(here / "choice.json")
     report = ask(bigram(LANGUAGE), WORDS, task, rows)
