@@ -31,20 +31,19 @@ def shape_of(preset: str) -> dict[str, Any]:
     return {name: getattr(PRESETS[preset], name) for name in SHAPE}
 
 
+def on_tales(
+    name: str, shape: dict[str, Any], data: dict[str, Any], updates: int, rates: Any, **more: Any
+) -> Condition:
+    """A network that reads so many updates of 8 windows, with one of several rates."""
+    settings = {"shape": shape, "data": data, "updates": updates, "batch_size": 8}
+    candidates = tuple({"lr": lr} for lr in rates)
+    return Condition(name, {**settings, "precision": "bf16", **more}, candidates)
+
+
 def ladder() -> list[Grid]:
-    """A learning rate for each size of the ladder, by a run of a tenth of its length."""
+    """A learning rate for each size of the ladder, by a short run of its own."""
     conditions = tuple(
-        Condition(
-            size,
-            {
-                "shape": shape_of(f"tales-gpt2-{size}"),
-                "data": HINTS,
-                "updates": 400,
-                "batch_size": 8,
-                "precision": "bf16",
-            },
-            tuple({"lr": lr} for lr in rates),
-        )
+        on_tales(size, shape_of(f"tales-gpt2-{size}"), HINTS, 400, rates)
         for size, rates in LADDER.items()
     )
     budget = "0.8M tokens, four learning rates a size, a cosine that ends with them"
@@ -113,7 +112,7 @@ def beginnings() -> list[Grid]:
         for norm, rest, more in kinds
         for L in DEPTHS
     )
-    return [Grid("beginnings", beginning, conditions, (0, 1, 2, 3, 4), "nothing is trained")]
+    return [Grid("beginnings", beginning, conditions, DEPTH_SEEDS, "nothing is trained")]
 
 
 RIVAL_RATES = {"LSTM": (2e-3, 4e-3, 8e-3, 1.6e-2), "GPT": (1e-3, 2e-3, 4e-3, 8e-3)}
@@ -127,18 +126,7 @@ RIVALS = {
 def rivals() -> list[Grid]:
     """An LSTM and a GPT-1 of one size read the same million tokens in the same order."""
     conditions = tuple(
-        Condition(
-            kind,
-            {
-                "kind": kind.lower(),
-                "shape": RIVALS[kind],
-                "data": READ,
-                "updates": 500,
-                "batch_size": 8,
-                "precision": "bf16",
-            },
-            tuple({"lr": lr} for lr in rates),
-        )
+        on_tales(kind, RIVALS[kind], READ, 500, rates, kind=kind.lower())
         for kind, rates in RIVAL_RATES.items()
     )
     budget = "1M tokens, four learning rates, a cosine that ends with them"

@@ -1,7 +1,7 @@
-"""Measure what fine-tuning does, as grids on the bench: python data/measure.py NAME ... [--jobs N]
+"""Measure what chapters claim, as grids on the bench: python data/measure.py NAME ... [--jobs N]
 
-Chapters 06 and 07 re-measure a small part of each result live; what takes longer than a chapter
-may take is measured here and written to data/runs/<NAME>.json, every candidate included. Results of
+A chapter re-measures a small part live where it can; what takes longer than a chapter may take is
+measured here and written to data/runs/<NAME>.json, every candidate included. Results of
 single runs are kept in runs/measure, so what was stopped goes on, and grids share what they have in
 common; what a record holds is not run again unless `--fresh` asks for it. `--sample` runs one
 condition of every grid once more, with its recorded choice, and fails where the score is not as
@@ -120,7 +120,7 @@ def run_grids(name: str, jobs: int, only: list[str] | None, fresh: bool) -> Reco
         "seeds": sorted({row["seed"] for row in rows} - {SELECT_SEED}),
         "select_seed": SELECT_SEED,
         "budget": budgets,
-        "minutes": round(sum(row["seconds"] for row in rows) / 60, 1),
+        "minutes": round(sum({row["key"]: row["seconds"] for row in rows}.values()) / 60, 1),
         "hardware": hardware(torch.device("cpu")),
     }
     if fine_tuned.__name__ in budgets:

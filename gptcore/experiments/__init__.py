@@ -1,13 +1,15 @@
 """The bench on which every claim is measured.
 
-    grids      conditions × candidates × seeds: chosen on validation, reported on test, resumable
-    records    one tidy table per grid, every candidate in it, on disk as JSON
-    intervals  one interval for everything: seeds and test items are both chance
-    verdicts   named rules that turn intervals into holds, does not hold, open
-    tuning     fine-tuning until the validation score stops rising, as a grid runs it
-    decoding   stories written in one way of decoding: do they hold together, do they differ
-    again      a part of a grid once more, held against its record
-    baselines  what needs no network trained: majority, words counted, probes of frozen states
+    grids        conditions × candidates × seeds: chosen on validation, reported on test, resumable
+    records      one tidy table per grid, every candidate in it, on disk as JSON
+    intervals    one interval for everything: seeds and test items are both chance
+    verdicts     named rules that turn intervals into holds, does not hold, open
+    tuning       fine-tuning until the validation score stops rising, as a grid runs it
+    pretraining  a network after so many tokens of Tales, and its loss on held-out windows
+    beginnings   gradients and the stream by depth, before the first update
+    decoding     stories written in one way of decoding: do they hold together, do they differ
+    again        a part of a grid once more, held against its record
+    baselines    what needs no network trained: majority, words counted, probes of frozen states
 
 A measurement is a `Grid`; `measure` runs it and gives a `Record`; a verdict is a rule over what
 `Record.runs` returns.

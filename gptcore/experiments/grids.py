@@ -250,7 +250,7 @@ def _record(grid: Grid, found: list[tuple[Cell, dict[str, Any]]], command: str) 
         "seeds": list(grid.seeds),
         "select_seed": SELECT_SEED,
         "budget": grid.budget,
-        "minutes": round(sum(row["seconds"] for row in rows) / 60, 1),
+        "minutes": round(sum({row["key"]: row["seconds"] for row in rows}.values()) / 60, 1),
     }
     return Record(about, rows, labels)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,7 @@ def steps_of(
     )
     updates = settings["updates"]
     if 0 < optim.warmup < 1:
-        optim = OptimConfig(**{**vars(optim), "warmup": max(1, round(optim.warmup * updates))})
+        optim = replace(optim, warmup=max(1, round(optim.warmup * updates)))
     n_ctx = settings["shape"]["n_ctx"]
     batches = Batches(corpus.train, settings["batch_size"], n_ctx, seed)
     precision = settings.get("precision", "fp32")
