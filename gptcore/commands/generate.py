@@ -81,8 +81,14 @@ class Options:
 
 
 DRAWING = (
-    *("temperature", "top_k", "top_p", "top_p_rule", "repetition_penalty", "repetition_rule"),
-    *("seed", "slide"),
+    "temperature",
+    "top_k",
+    "top_p",
+    "top_p_rule",
+    "repetition_penalty",
+    "repetition_rule",
+    "seed",
+    "slide",
 )
 SEARCHING = ("beams", "length_penalty")
 Writes = Callable[[list[str], int], list[str]]
@@ -193,8 +199,8 @@ def _run_lines(options: Options, file: Path) -> None:
         first += len(good)
         problems += [row for row in group if "problem" in row]
         for row in group:
-            n = 1 if "problem" in row else options.samples
-            for text in (None,) if "problem" in row else [next(texts) for _ in range(n)]:
+            bad = "problem" in row
+            for text in [None] if bad else [next(texts) for _ in range(options.samples)]:
                 print(json.dumps({**row, "text": text}, ensure_ascii=False), flush=True)
     if problems:
         one = f"line {problems[0]['line']}: {problems[0]['problem']}"

@@ -62,6 +62,11 @@ class DataConfig:
             raise ValueError(f"held_out={self.held_out} must be between 0 and 1")
         if not 0 <= self.demonstrations <= 1:
             raise ValueError(f"demonstrations={self.demonstrations} must be from 0 to 1")
+        if self.demonstrations and self.text:
+            raise ValueError(
+                f"demonstrations={self.demonstrations} are tasks of Tales, and text names other "
+                "texts: give one of the two"
+            )
 
 
 @dataclass(frozen=True)

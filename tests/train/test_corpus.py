@@ -41,6 +41,8 @@ def test_tasks_done_by_the_way_stand_in_the_training_text_alone(tmp_path):
     assert "demonstrations" not in plain.settings and shared.settings["demonstrations"] == 1.0
     with pytest.raises(ValueError, match="demonstrations=1.5 must be from 0 to 1"):
         DataConfig(demonstrations=1.5)
+    with pytest.raises(ValueError, match="demonstrations=0.5 are tasks of Tales"):
+        DataConfig(demonstrations=0.5, text=("a.txt",))
 
 
 def test_a_given_tokenizer_is_used(tmp_path):
