@@ -16,6 +16,19 @@ OPTIM = OptimConfig(lr=1e-2, warmup=5)
 DATA = np.random.default_rng(0).integers(0, 20, 50).repeat(7) % 20  # each token seven times
 
 
+class Listed:
+    """Batches from a list."""
+
+    def __init__(self, items):
+        self.items = iter(items)
+
+    def __next__(self):
+        return next(self.items)
+
+    def state_dict(self):
+        return {}
+
+
 def new(seed: int = 0, **changes) -> GPT:
     torch.manual_seed(seed)
     return GPT(replace(CONFIG, **changes))

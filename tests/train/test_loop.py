@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from short_runs import OPTIM, batches, new, run, same
+from short_runs import OPTIM, Listed, batches, new, run, same
 
 from gptcore import checkpoint
 from gptcore.lstm import LSTM
@@ -46,19 +46,6 @@ def test_an_update_is_that_of_a_loop_written_by_hand(clip):
         assert (norm > clip) == (clip == 0.1)
     for p, q in zip(model.parameters(), plain.parameters(), strict=True):
         assert torch.allclose(p, q, atol=1e-5)
-
-
-class Listed:
-    """Batches from a list."""
-
-    def __init__(self, items):
-        self.items = iter(items)
-
-    def __next__(self):
-        return next(self.items)
-
-    def state_dict(self):
-        return {}
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from short_runs import OPTIM, batches, curve, new, run, same
+from short_runs import OPTIM, Listed, batches, curve, new, run, same
 from torch import nn
 from torch.nn import functional as F
 
@@ -12,19 +12,6 @@ from gptcore.optim import OptimConfig
 from gptcore.train.loop import fit, has_run
 
 STILL = OptimConfig(lr=1e-2, warmup=0, eps=1.0)  # a small eps would show only signs
-
-
-class Listed:
-    """Batches from a list."""
-
-    def __init__(self, items):
-        self.items = iter(items)
-
-    def __next__(self):
-        return next(self.items)
-
-    def state_dict(self):
-        return {}
 
 
 def random(rows, seed=1, unscored=()):
