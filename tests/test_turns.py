@@ -7,11 +7,19 @@ import pytest
 from execute import chapters
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from turns import run
-from turns.run import Turn, code_cells, complaints, planted, read_turns, without_assertions
+from turns.run import (
+    Turn,
+    code_cells,
+    complaints,
+    number_of,
+    planted,
+    read_turns,
+    without_assertions,
+)
 
 from gptcore.show.evidence import RECORD
 
-WANTED = ("01", "02", "03", "04", "05", "06", "07", "08", "10")
+WANTED = ("01", "02", "03", "04", "05", "06", "07", "08", "10", "published")
 FACTOR = "factor = 3"
 ROW = "total = factor * x\nassert total > 5\nevidence('Three times.', holds=total > 5, {})"
 TEXTS = "paper='', measured=total, source='', scale=''"
@@ -20,7 +28,7 @@ TEXTS = "paper='', measured=total, source='', scale=''"
 @pytest.mark.parametrize("path", chapters(), ids=lambda path: path.stem)
 def test_every_verdict_has_an_entry_that_fits_the_chapter(path: Path) -> None:
     """Each row is turned by one entry, whose texts stand in the code exactly once."""
-    turns = read_turns(path.stem[:2])
+    turns = read_turns(number_of(path))
     if not turns and not path.stem.startswith(WANTED):
         pytest.skip(f"{path.stem} has no entries yet")
     found = complaints(nbformat.read(path, as_version=4), turns)

@@ -73,11 +73,16 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
+def number_of(path: Path) -> str:
+    """What a chapter's file of entries is called after: its two digits, or its first word."""
+    return path.stem.split("_")[0]
+
+
 def read_turns(number: str, folder: Path = HERE) -> list[Turn]:
     """The entries of a chapter, in the order in which they stand in its file; none without one.
 
     Args:
-        number: of the chapter, two digits.
+        number: of the chapter, as `number_of` has it.
         folder: where the files are.
 
     Raises:
@@ -257,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("chapters", nargs="*", metavar="NN", help="all if none is named")
     parser.add_argument("--list", action="store_true", help="print what is taken away")
     options = parser.parse_args(arguments)
-    known = {path.stem[:2]: path for path in chapters() if read_turns(path.stem[:2])}
+    known = {number_of(path): path for path in chapters() if read_turns(number_of(path))}
     unknown = sorted(set(options.chapters) - set(known))
     if unknown:
         sys.exit(f"no entries for {', '.join(unknown)}; there are {', '.join(known)}")
