@@ -101,9 +101,20 @@ def line(
             annotation_position="top right",
         )
     _legend(fig, len(series) > 1)
-    fig.update_layout(hovermode="x unified", xaxis_type="log" if log_x else "linear")
-    fig.update_yaxes(type="log" if log_y else "linear", hoverformat=".4~f")
+    fig.update_layout(hovermode="x unified")
+    fig.update_xaxes(**_scale(log_x, [x for xs, _ in series.values() for x in xs]))
+    fig.update_yaxes(**_scale(log_y, [y for _, ys in series.values() for y in ys]))
+    fig.update_yaxes(hoverformat=".4~f")
     return fig
+
+
+def _scale(log: bool, values: list[float]) -> dict[str, str]:
+    """An axis; where a logarithmic one has few powers of ten, 2 and 5 are written between them."""
+    if not log:
+        return {"type": "linear"}
+    positive = [value for value in values if value > 0]
+    few = positive and max(positive) <= 300 * min(positive)
+    return {"type": "log", "dtick": "D2"} if few else {"type": "log"}
 
 
 def _add_error(

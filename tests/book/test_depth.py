@@ -58,20 +58,20 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str) -> None:
     context = browser.new_context(viewport=DESK)
     seen = watch(context, home)
     page = seen.open("page.html")
-    said = "24 layers, rate 0.01, warm-up: post-LN 5.240 (one seed), stuck at token frequencies; "
+    said = "24 blocks, rate 0.01, warm-up: post-LN 5.240 (one seed), stuck at token frequencies; "
     assert told(page) == said + "pre-LN 4.500 (one seed)."
     before = lines(page)
     assert len(before) == 4
     cell(page, 0, 0, 0).hover()
     assert told(page).startswith(
-        "6 layers, rate 0.01, warm-up: post-LN 4.200 (one seed); pre-LN 4.3"
+        "6 blocks, rate 0.01, warm-up: post-LN 4.200 (one seed); pre-LN 4.3"
     )
     assert lines(page) != before
     page.mouse.move(2, 2)
-    assert told(page).startswith("24 layers") and lines(page) == before
+    assert told(page).startswith("24 blocks") and lines(page) == before
     cell(page, 1, 1, 0).click()
     page.mouse.move(2, 2)
-    assert told(page).startswith("6 layers, rate 0.001, warm-up: post-LN 4.300")
+    assert told(page).startswith("6 blocks, rate 0.001, warm-up: post-LN 4.300")
     assert page.locator(".dp-cells [aria-selected=true]").count() == 2
     assert page.locator(".dp-stuck").count() == 1
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
@@ -87,11 +87,11 @@ def test_keys_reach_everything(browser: Browser, home: str) -> None:
         page.keyboard.press("Tab")
         assert page.locator(f"{name}:focus").count() == 1, name
     page.keyboard.press("ArrowLeft")
-    assert told(page).startswith("6 layers, rate 0.01")
+    assert told(page).startswith("6 blocks, rate 0.01")
     page.keyboard.press("ArrowDown")
-    assert told(page).startswith("6 layers, rate 0.001")
+    assert told(page).startswith("6 blocks, rate 0.001")
     page.keyboard.press("End")
-    assert told(page).startswith("24 layers, rate 0.001")
+    assert told(page).startswith("24 blocks, rate 0.001")
     ring = page.locator(".dp-cells:focus").evaluate("e => getComputedStyle(e).outlineStyle")
     assert ring == "solid" and seen.complaints == []
     context.close()
@@ -121,7 +121,7 @@ def test_a_finger_in_the_dark_on_a_phone(browser: Browser, tmp_path: Path, explo
     seen = watch(context, f"{tmp_path.as_uri()}/")
     page = seen.open(page_file.name)
     cell(page, 1, 0, 0).tap()
-    assert told(page).startswith("6 layers, rate 0.01")
+    assert told(page).startswith("6 blocks, rate 0.01")
     assert cell(page, 0, 0, 0).bounding_box()["height"] >= 32
     ink = page.locator(".dp-told").evaluate("e => getComputedStyle(e).color")
     assert sum(map(int, ink.strip("rgb()").split(","))) > 500, "dark text on dark paper"

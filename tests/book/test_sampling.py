@@ -57,10 +57,10 @@ def test_both_rules_of_top_p_are_shown_where_they_part(browser: Browser, home: s
     context = browser.new_context(viewport=DESK)
     seen = watch(context, home)
     page = seen.open("page.html")
-    assert told(page) == "top-p leaves 3 by the rule of textbook, GPT-2's code 2."
+    assert told(page) == "top-p leaves 3 by the textbook's rule, 2 by that of GPT-2's code."
     assert fates(page) == ["kept", "kept", "part-kept", "p"]
     page.get_by_role("button", name="GPT-2's code").click()
-    assert told(page) == "top-p leaves 2 by the rule of GPT-2's code, textbook 3."
+    assert told(page) == "top-p leaves 2 by that of GPT-2's code, 3 by the textbook's rule."
     assert fates(page) == ["kept", "kept", "part-cut", "p"]
     bars = page.locator("[data-row='0'] .sm-bar b").all_inner_texts()
     assert bars[:3] == ["50 %"] * 3 and bars[3] in ("62 %", "63 %")  # .5 / .8 is .625

@@ -75,7 +75,7 @@ test("what became of each token is said, and where the rules part", () => {
   assert.deepEqual(fates(code, "openai"), ["kept", "kept", "part-cut", "p"]);
   assert.deepEqual(fates(steps({ top_k: 2 }), "textbook"), ["kept", "kept", "k", "k"]);
   assert.equal(sampling.told(book, { rule: "textbook", top_p: 0.9 }),
-    "top-p leaves 3 by the rule of textbook, GPT-2's code 2.");
+    "top-p leaves 3 by the textbook's rule, 2 by that of GPT-2's code.");
   assert.equal(sampling.told(steps({}), asked), "nothing is cut.");
   assert.equal(sampling.percent(0.5), "50 %");
   assert.equal(sampling.percent(0.0123), "1.2 %");

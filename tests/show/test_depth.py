@@ -63,7 +63,7 @@ def test_gradients_are_averaged_as_factors() -> None:
 def test_the_text_says_the_best_and_what_is_stuck() -> None:
     """Best of both at 24 layers with warm-up; one of post-LN's two cells is stuck."""
     alt = explorer().alt
-    assert "24 layers, best: post-LN 5.00 at rate 0.001, pre-LN 4.40 at rate 0.003." in alt
+    assert "24 blocks, best: post-LN 5.00 at rate 0.001, pre-LN 4.40 at rate 0.003." in alt
     assert "1 cells of post-LN, 0 of pre-LN" in alt
 
 

@@ -25,6 +25,9 @@ def test_line_keeps_the_numbers_and_names_the_axes() -> None:
     ]
     assert (fig.layout.xaxis.title.text, fig.layout.yaxis.title.text) == ("update", "nats")
     assert (fig.layout.xaxis.type, fig.layout.yaxis.type) == ("log", "linear")
+    assert fig.layout.xaxis.dtick == "D2" and fig.layout.yaxis.dtick is None
+    wide = line({"loss": ([1, 1000], [3.5, 2.5])}, log_x=True)
+    assert wide.layout.xaxis.type == "log" and wide.layout.xaxis.dtick is None
     assert fig.layout.shapes[0].y0 == fig.layout.shapes[0].y1 == 3.0
     assert fig.layout.annotations[0].text == "bigram"
     assert fig.layout.showlegend

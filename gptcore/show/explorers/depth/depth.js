@@ -116,7 +116,7 @@ function buildTable(view, norm) {
   const rates = h("div", { class: "dp-rates", "aria-hidden": "true" });
   view.tables[norm] = { body, head, rates, cells: [] };
   const title = h("p", { class: "dp-title", style: `--hue: ${HUES[norm]}` }, h("i"), NAMES[norm]);
-  const table = h("div", { class: "dp-table" }, h("span", { class: "dp-corner" }, "rate \\ layers"));
+  const table = h("div", { class: "dp-table" }, h("span", { class: "dp-corner" }, "rate \\ blocks"));
   table.append(head, rates, body);
   return h("div", {}, title, table);
 }
@@ -141,7 +141,7 @@ function update(view) {
   const best = Math.min(...cells.map(lossOf));
   for (const norm of NORMS) paint(view, norm, now, best);
   const found = NORMS.map((norm) => told(norm, cellFor(cells, norm, now), model.get("unigram")));
-  const where = `${now.n_layer} layers, rate ${now.lr}, ${now.warmup ? "warm-up" : "no warm-up"}`;
+  const where = `${now.n_layer} blocks, rate ${now.lr}, ${now.warmup ? "warm-up" : "no warm-up"}`;
   view.told.textContent = `${where}: ${found.join("; ")}.`;
   if (!view.peek) say(view, view.told.textContent);
   else clearTimeout(view.saying);
@@ -171,8 +171,8 @@ function fill(view) {
   const options = Object.entries(WORDS).filter(([value]) => known.has(value));
   view.begin.replaceChildren(...options.map(([value, text]) => h("option", { value }, text)));
   view.note.textContent = "A number is the loss on held-out text in nats per token; darker is better. "
-    + `Framed: within ${STUCK} of ${model.get("unigram").toFixed(2)}, the loss of a model that knows how `
-    + "frequent each token is and nothing else. Thin lines are single seeds.";
+    + `Dashed frame: within ${STUCK} of ${model.get("unigram").toFixed(2)}, the loss of a model that knows how `
+    + "frequent each token is and nothing else. –: not run. Thin lines are single seeds.";
 }
 
 function paint({ model, tables }, norm, now, best) {
@@ -185,7 +185,7 @@ function paint({ model, tables }, norm, now, best) {
     box.style.setProperty("--good", cell ? `${Math.round(60 * goodness(loss, best, uniform) ** 2)}%` : "0%");
     box.classList.toggle("dp-stuck", Boolean(cell) && stuck(loss, unigram));
     box.setAttribute("aria-selected", here);
-    box.setAttribute("aria-label", `${n_layer} layers, rate ${lr}, loss ${cell ? loss.toFixed(2) : "not run"}`);
+    box.setAttribute("aria-label", `${n_layer} blocks, rate ${lr}, loss ${cell ? loss.toFixed(2) : "not run"}`);
     if (here) body.setAttribute("aria-activedescendant", (box.id ||= idFor("depth")));
   }));
 }

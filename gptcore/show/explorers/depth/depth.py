@@ -165,7 +165,7 @@ def _describe(cells: list[dict[str, Any]], unigram: float) -> str:
             if here:
                 best = min(here, key=lambda cell: losses[id(cell)])
                 said.append(f"{norm}-LN {losses[id(best)]:.2f} at rate {best['lr']:g}")
-        text += f"{n_layer} layers, best: {', '.join(said)}. "
+        text += f"{n_layer} blocks, best: {', '.join(said)}. "
     count = [
         sum(abs(losses[id(c)] - unigram) < STUCK for c in plain if c["norm"] == norm)
         for norm in ("post", "pre")

@@ -11,6 +11,9 @@ import { inked } from "../shared/tokens.js";
 
 const RULES = ["textbook", "openai"];
 const NAMES = { textbook: "textbook", openai: "GPT-2's code" };
+const RULED = { textbook: "the textbook's rule", openai: "that of GPT-2's code" };
+const NOTE = "Orange: the token at which the two rules part. Struck out: cut. The strip above shows what a "
+  + "random number from 0 to 1 would draw.";
 const TRAITS = ["text", "places", "at", "temperature", "top_k", "top_p", "rule", "alt"];
 const STEPS = ["the model", "temperature", "top-k", "top-p"];
 
@@ -107,8 +110,8 @@ export function told(found, { rule, top_p }) {
   if (top_p < 1) {
     const other = RULES.find((one) => one !== rule);
     const same = counts[rule] === counts[other] ? "the other rule as many"
-      : `${NAMES[other]} ${many(counts[other])}`;
-    parts.push(`top-p leaves ${many(n)} by the rule of ${NAMES[rule]}, ${same}`);
+      : `${many(counts[other])} by ${RULED[other]}`;
+    parts.push(`top-p leaves ${many(n)} by ${RULED[rule]}, ${same}`);
   }
   if (!parts.length) parts.push("nothing is cut");
   return `${parts.join("; ")}.${open ? ` Tokens that are not listed keep ${percent(open)}.` : ""}`;
@@ -145,7 +148,7 @@ function build(model) {
     view.head, view.rows);
   view.said = unseen();
   view.root = h("div", { class: "gpt-explorer gpt-sampling" }, view.text, controls, buttons, view.told,
-    view.strip, view.table, view.said);
+    view.strip, view.table, h("p", { class: "gpt-quiet" }, NOTE), view.said);
   view.update = () => update(view);
   return view;
 }
