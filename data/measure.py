@@ -11,6 +11,7 @@ recorded (`make measure-sample`).
     depth      pre-LN and post-LN against depth, warm-up and learning rate; residual scaling; ln_f
     beginnings gradients and the stream by depth in the networks of `depth`, before any update
     ladder     a learning rate for each size of tales-gpt2; ship.py trains them with it
+    scaling    five sizes of network on up to five amounts of text, for chapter 12's laws
     table5     full, no pre-training, no auxiliary objective; words and the commonest label
     choices    what is trained, where the head reads, with and without the delimiter
     aux        λ = 0 and 0.5 at several training-set sizes
@@ -34,6 +35,7 @@ from pathlib import Path
 import grids_decoding
 import grids_finetuning
 import grids_pretraining
+import grids_scaling
 import torch
 
 from gptcore import GPT, load
@@ -67,7 +69,12 @@ def zeroshot() -> None:
     write_json(RECORDS / "zeroshot.json", content)
 
 
-ALL = (*grids_finetuning.GRIDS, *grids_pretraining.GRIDS, *grids_decoding.GRIDS)
+ALL = (
+    *grids_finetuning.GRIDS,
+    *grids_pretraining.GRIDS,
+    *grids_decoding.GRIDS,
+    *grids_scaling.GRIDS,
+)
 GRIDS = {grids.__name__: grids for grids in ALL}
 OTHERS = {"zeroshot": zeroshot}
 

@@ -11,6 +11,7 @@ from gptcore.experiments.baselines import majority, words
 from gptcore.experiments.beginnings import beginning
 from gptcore.experiments.decoding import decoded
 from gptcore.experiments.pretraining import REPORTING, network, pretrained
+from gptcore.experiments.scaling import scaled
 from gptcore.experiments.tuning import fine_tuned
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +26,8 @@ def test_every_record_is_fair(name: str) -> None:
     """Names stand once in a record; networks are tuned over three rates and reported with three
     seeds or more; validation and test rows are counted out for every task."""
     read, labels = {"shape", "data", "updates", "batch_size"}, {"task", "n", "n_valid", "n_test"}
-    needed = {pretrained: read, beginning: read, decoded: {"body", "weights", "n", "samples"}}
+    needed = {run: read for run in (pretrained, scaled, beginning)}
+    needed |= {decoded: {"body", "weights", "n", "samples"}}
     grids = script.GRIDS[name]()
     names = [c.name for grid in grids for c in grid.conditions]
     assert len(set(names)) == len(names)
@@ -104,7 +106,7 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
         elif grid.run is decoded:  # an opening
             n_items = own.settings["n"]
         else:
-            n_items = REPORTING if grid.run is pretrained else own.settings["n_test"]
+            n_items = REPORTING if grid.run in (pretrained, scaled) else own.settings["n_test"]
         assert runs.items.shape == (len(grid.seeds), n_items)
 
 

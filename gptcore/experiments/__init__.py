@@ -6,6 +6,8 @@
     verdicts     named rules that turn intervals into holds, does not hold, open
     tuning       fine-tuning until the validation score stops rising, as a grid runs it
     pretraining  a network after so many tokens of Tales, and its loss on held-out windows
+    scaling      networks of several sizes on several amounts of text, as a grid runs them
+    laws         the loss against size and text: fitted, resampled, foretold
     beginnings   gradients and the stream by depth, before the first update
     decoding     stories written in one way of decoding: do they hold together, do they differ
     again        a part of a grid once more, held against its record
