@@ -22,6 +22,7 @@ TOKENS = {"0.25M": 244, "0.5M": 488, "1M": 977, "2M": 1953, "4M": 3906}
 """Updates of 8 windows of 128 tokens."""
 CHOSEN_AT = "1M"
 LONGEST = {"16x2": "4M", "32x2": "4M", "48x3": "2M", "64x4": "2M", "96x4": "1M"}
+SHORT = ("0.25M", "0.5M")
 SEEDS = (0, 1, 2)
 
 
@@ -38,21 +39,24 @@ def settings_of(size: str, tokens: str, n_head: int) -> dict[str, Any]:
 
 
 def scaling() -> list[Grid]:
-    """Five sizes on up to five amounts of text; the rate of each size is chosen at 1M tokens."""
+    """Five sizes on up to five amounts of text; the rate of each size is chosen at 1M tokens.
+
+    Up to 0.5M tokens with three seeds, which tells the noise; longer runs with one.
+    """
     conditions = []
     for size, (n_head, rates) in SIZES.items():
         amounts = list(TOKENS)[: list(TOKENS).index(LONGEST[size]) + 1]
         for tokens in (CHOSEN_AT, *(one for one in amounts if one != CHOSEN_AT)):
-            settings = settings_of(size, tokens, n_head)
-            if tokens == CHOSEN_AT:
-                candidates = tuple({"lr": lr} for lr in rates)
-                conditions.append(Condition(f"{size} on {tokens}", settings, candidates))
-            else:
-                chosen = f"{size} on {CHOSEN_AT}"
-                conditions.append(Condition(f"{size} on {tokens}", settings, chosen=chosen))
-    candidates = tuple({"lr": lr} for lr in SIZES["32x2"][1])
-    again = settings_of("32x2", "4M", SIZES["32x2"][0])
-    conditions.append(Condition("32x2 on 4M, a rate of its own", again, candidates))
+            own = tokens == CHOSEN_AT
+            conditions.append(
+                Condition(
+                    f"{size} on {tokens}",
+                    settings_of(size, tokens, n_head),
+                    tuple({"lr": lr} for lr in rates) if own else ({},),
+                    chosen=None if own else f"{size} on {CHOSEN_AT}",
+                    seeds=SEEDS if tokens in SHORT else SEEDS[:1],
+                )
+            )
     budget = "four learning rates a size at 1M tokens, each run a cosine that ends with its tokens"
     return [Grid("scaling", scaled, tuple(conditions), SEEDS, budget)]
 

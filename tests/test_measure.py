@@ -107,7 +107,7 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
             n_items = own.settings["n"]
         else:
             n_items = REPORTING if grid.run in (pretrained, scaled) else own.settings["n_test"]
-        assert runs.items.shape == (len(grid.seeds), n_items)
+        assert runs.items.shape == (len(grid.seeds_of(own)), n_items)
 
 
 def test_a_record_of_an_earlier_bench_is_none(tmp_path, monkeypatch) -> None:

@@ -51,7 +51,8 @@ def again(grid: Grid, record: Record, conditions: Sequence[str] | None = None) -
     Raises:
         KeyError: a condition is not in the record or not in the grid.
     """
-    settings = {condition.name: condition.settings for condition in grid.conditions}
+    known = {condition.name: condition for condition in grid.conditions}
+    settings = {name: condition.settings for name, condition in known.items()}
     recorded = record.conditions()
     if conditions is None:
         conditions = [name for name in settings if name in recorded][:1]
@@ -59,7 +60,7 @@ def again(grid: Grid, record: Record, conditions: Sequence[str] | None = None) -
     for name in conditions:
         if name not in settings:
             raise KeyError(f"condition={name!r} is none of the grid's: {', '.join(settings)}")
-        then, seed = record.scores(name)[0], grid.seeds[0]
+        then, seed = record.scores(name)[0], grid.seeds_of(known[name])[0]
         now = grid.run({**settings[name], **record.choice(name)}, seed)["test"]
         found.append(Again(name, seed, now, then, record.interval(name)))
     return found

@@ -43,12 +43,14 @@ class Condition:
         settings: plain values, handed to the grid's run.
         candidates: what may be chosen, each added to `settings`, such as {"lr": 1e-3}.
         chosen: name of the condition whose choice this one takes; it then has no candidates.
+        seeds: that are reported, where they are others than the grid's.
     """
 
     name: str
     settings: Settings
     candidates: tuple[Settings, ...] = ({},)
     chosen: str | None = None
+    seeds: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,12 @@ class Grid:
         twice = sorted({name for name in names if names.count(name) > 1})
         if not names or twice:
             raise ValueError(f"conditions={names} must be at least one, each name once")
-        if len(set(self.seeds)) != len(self.seeds) or not self.seeds or SELECT_SEED in self.seeds:
-            raise ValueError(
-                f"seeds={self.seeds} must be different ones, at least one, and not {SELECT_SEED}, "
-                "with which candidates are chosen"
-            )
+        for seeds in (self.seeds, *(c.seeds for c in self.conditions if c.seeds is not None)):
+            if len(set(seeds)) != len(seeds) or not seeds or SELECT_SEED in seeds:
+                raise ValueError(
+                    f"seeds={seeds} must be different ones, at least one, and not {SELECT_SEED}, "
+                    "with which candidates are chosen"
+                )
         own = {c.name: len(c.candidates) for c in self.conditions if c.chosen is None}
         if len(set(own.values())) > 1:
             raise ValueError(
@@ -98,6 +101,10 @@ class Grid:
                 raise ValueError(
                     f"chosen={condition.chosen!r} of {condition.name!r} is none of {list(own)}"
                 )
+
+    def seeds_of(self, condition: Condition) -> tuple[int, ...]:
+        """The seeds with which a condition is reported."""
+        return self.seeds if condition.seeds is None else condition.seeds
 
 
 @dataclass(frozen=True)
@@ -160,14 +167,14 @@ def measure(
         for candidate in c.candidates
         if c.chosen is None and len(c.candidates) > 1
     ]
-    n_reported = len(conditions) * len(grid.seeds)
+    n_reported = sum(len(grid.seeds_of(condition)) for condition in conditions)
     with _bar(len(choosing) + n_reported, grid.name, progress) as bar:
         found = _run(grid, choosing, kept, jobs, bar)
         choices = _choices(asked, found)
         reporting = [
             Cell(c.name, REPORTED, c.settings, choices[c.chosen or c.name], seed)
             for c in conditions
-            for seed in grid.seeds
+            for seed in grid.seeds_of(c)
         ]
         found += _run(grid, reporting, kept, jobs, bar)
     return _record(grid, found, command)
