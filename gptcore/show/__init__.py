@@ -17,6 +17,8 @@ from gptcore.show.evidence import evidence
 from gptcore.show.explorers.anatomy.anatomy import Anatomy
 from gptcore.show.explorers.attention.attention import AttentionExplorer
 from gptcore.show.explorers.attention_steps.attention_steps import AttentionSteps
+from gptcore.show.explorers.budget.budget import BudgetGame
+from gptcore.show.explorers.calculator.calculator import TrainingCalculator
 from gptcore.show.explorers.depth.depth import DepthExplorer
 from gptcore.show.explorers.input_layout.input_layout import InputLayout
 from gptcore.show.explorers.live_curve.live_curve import LiveCurve
@@ -31,12 +33,14 @@ __all__ = [
     "Anatomy",
     "AttentionExplorer",
     "AttentionSteps",
+    "BudgetGame",
     "DepthExplorer",
     "InputLayout",
     "LiveCurve",
     "MaskPainter",
     "ResidualStream",
     "SamplingExplorer",
+    "TrainingCalculator",
     "TokenizerPlayground",
     "bars",
     "evidence",

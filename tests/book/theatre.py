@@ -7,8 +7,8 @@ import torch
 from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.show import (
-    Anatomy, AttentionExplorer, AttentionSteps, DepthExplorer, InputLayout, LiveCurve, MaskPainter,
-    ResidualStream, SamplingExplorer, TokenizerPlayground,
+    Anatomy, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer, InputLayout, LiveCurve,
+    MaskPainter, ResidualStream, SamplingExplorer, TokenizerPlayground, TrainingCalculator,
 )
 from gptcore.experiments import Record
 from gptcore.tokenizer import Tokenizer
@@ -21,11 +21,18 @@ model = GPT(config)
 run = {"role": "candidate", "seed": 100, "valid": -4.0, "curve": [6.0, 5.0, 4.0]}
 deep = Record({}, [{"condition": f"{norm} {L}", "choice": {"lr": lr}, "items": [0.1] * L, **run}
                    for norm in ("post", "pre") for L in (2, 6) for lr in (0.001, 0.01)])
+sold = {"role": "reported", "seed": 0, "diverged": None, "choice": {"lr": 0.01}}
+form = {"vocab_size": 512, "n_ctx": 128, "n_layer": 2, "n_head": 2}
+games = Record({}, [{"condition": f"{d}x2 on {D / 1e6:g}M", "test": -1.5 - 40 / d - 900 / D**0.5,
+                     "tokens": D, "shape": {**form, "d_model": d}, **sold}
+                    for d in (16, 32, 64) for D in (250_000, 500_000, 1_000_000)])
 """
 EXPLORERS = {
     "anatomy": "Anatomy()",
     "attention": "AttentionExplorer(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
     "attention_steps": "AttentionSteps(model, tokenizer, {'one': STORY, 'two': STORY[:20]})",
+    "budget": "BudgetGame(games)",
+    "calculator": "TrainingCalculator()",
     "depth": "DepthExplorer(deep, deep, unigram=5, uniform=6, n_layer=6, lr=0.01)",
     "input_layout": "InputLayout({'Own': tokenizer}, covered=False)",
     "mask_painter": "MaskPainter()",
@@ -38,6 +45,8 @@ ROOTS = {
     "anatomy": ".gpt-anatomy",
     "attention": ".gpt-attention",
     "attention_steps": ".gpt-steps",
+    "budget": ".gpt-budget",
+    "calculator": ".gpt-calculator",
     "depth": ".gpt-depth",
     "input_layout": ".gpt-inputs",
     "mask_painter": ".gpt-masks",

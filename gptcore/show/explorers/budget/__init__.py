@@ -1,0 +1,1 @@
+"""A game: so many FLOPs to spend on the runs of a record."""

@@ -1,0 +1,1 @@
+"""What a training takes: time, memory and money, by size, text and devices."""
