@@ -18,6 +18,7 @@ recorded (`make measure-sample`).
     layers     the score against the number of blocks kept
     labels     the score against the number of labels, with and without pre-training
     real       SST-2 and RTE, with and without pre-training
+    sparse     dense, banded, strided, fixed and two in turn, at a context several tales long
     decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
 
@@ -36,6 +37,7 @@ import grids_decoding
 import grids_finetuning
 import grids_pretraining
 import grids_scaling
+import grids_sparse
 import torch
 
 from gptcore import GPT, load
@@ -74,6 +76,7 @@ ALL = (
     *grids_pretraining.GRIDS,
     *grids_decoding.GRIDS,
     *grids_scaling.GRIDS,
+    *grids_sparse.GRIDS,
 )
 GRIDS = {grids.__name__: grids for grids in ALL}
 OTHERS = {"zeroshot": zeroshot}

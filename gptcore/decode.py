@@ -90,10 +90,14 @@ class Decoder:
 
     def _attend(self, x: Tensor, i: int, w: Weights, mask: Tensor | None) -> Tensor:
         """Block `i`'s attention of the token at position `cache.length`: (B, C) -> (B, C)."""
-        keys, values, t = self.cache.layer(i)  # (B, H, n_ctx, D)
+        keys, values, t = self.cache.layer(i)  # (B, H, room, D)
+        room = keys.shape[2]
         q, k, v = _linear(x, *w.c_attn).view(len(x), 3, -1, keys.shape[3]).unbind(1)  # (B, H, D)
-        keys[:, :, t], values[:, :, t] = k, v
+        keys[:, :, t % room], values[:, :, t % room] = k, v
         k, v = keys[:, :, : t + 1], values[:, :, : t + 1]
+        if mask is not None and t >= room:  # places of a band are taken in turn
+            places = torch.arange(room, device=mask.device)
+            mask = mask[..., t - (t - places) % room]
         y = F.scaled_dot_product_attention(q.unsqueeze(2), k, v, mask)  # (B, H, 1, D)
         return _linear(y.view(x.shape), *w.attn_proj)
 

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from gptcore.attention import CausalSelfAttention, may_attend
+from gptcore.attention import PATTERNS, CausalSelfAttention, banded, mask_of
 from gptcore.config import Activation, GPTConfig, PatternName
 from gptcore.gradients import gelu, tied_cross_entropy
+from gptcore.sparse import Blocked, in_blocks
 
 
 def gelu_sigmoid(x: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Tensor,
-        mask: Tensor | None = None,
+        mask: Tensor | Blocked | None = None,
         past: tuple[Tensor, Tensor, int] | None = None,
         weights: list[Tensor] | None = None,
     ) -> Tensor:
@@ -86,7 +87,8 @@ class Block(nn.Module):
 class KVCache:
     """Keys and values of the tokens read so far, in memory taken once.
 
-    Generating one token then costs one position of work instead of the whole prefix.
+    Generating one token then costs one position of work instead of the whole prefix. A banded
+    layer has room for its window only: nobody reads further back.
 
     Args:
         config: the model's config.
@@ -109,10 +111,12 @@ class KVCache:
         self.n_ctx = config.n_ctx if n_ctx is None else n_ctx
         if not 1 <= self.n_ctx <= config.n_ctx:
             raise ValueError(f"n_ctx={self.n_ctx} must be between 1 and {config.n_ctx}")
-        shape = (batch_size, config.n_head, self.n_ctx, config.d_head)
-        layers = range(config.n_layer)
-        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
-        self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
+        band = min(config.window, self.n_ctx) if PATTERNS["banded"] is banded else self.n_ctx
+        names = [config.pattern_of(i) for i in range(config.n_layer)]
+        rooms = [band if name == "banded" else self.n_ctx for name in names]
+        shapes = [(batch_size, config.n_head, room, config.d_head) for room in rooms]
+        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for shape in shapes]
+        self.values = [torch.zeros(shape, device=device, dtype=dtype) for shape in shapes]
         self.padding = padding
         self.length = 0
 
@@ -126,8 +130,19 @@ class KVCache:
         self.values = [values[rows] for values in self.values]
         self.padding = None if self.padding is None else self.padding[rows]
 
+    def widen(self) -> None:
+        """Room for all positions in every layer, while nothing was read yet: for a network whose
+        mask is its own, and need not end at the window."""
+        for kept in (self.keys, self.values):
+            for i, x in enumerate(kept):
+                B, H, room, D = x.shape
+                kept[i] = x if room == self.n_ctx else x.new_zeros(B, H, self.n_ctx, D)
+
     def layer(self, i: int) -> tuple[Tensor, Tensor, int]:
-        """Keys and values (B, H, n_ctx, D) of block `i`, and how many positions are filled."""
+        """Keys and values (B, H, room, D) of block `i`, and how many positions were read.
+
+        Position p stands at p modulo the room, which is n_ctx, or the window of a banded layer.
+        """
         return self.keys[i], self.values[i], self.length
 
 
@@ -283,8 +298,10 @@ class GPT(nn.Module):
             raise ValueError(f"{end} tokens do not fit: n_ctx={room} is the longest sequence")
         positions = torch.arange(start, end, device=ids.device)
         padding = cache.padding if cache else None
-        side = () if padding is None else (padding,)  # a mask of one's own need not know of it
-        masks = {name: self.mask(name, start, end, *side) for name in set(config.pattern)}
+        if cache and not start and self._has_own_mask():
+            cache.widen()
+        whole = not start and attentions is None
+        masks = {name: self._reading(name, start, end, padding, whole) for name in config.pattern}
         if padding is not None:  # each row counts from its own beginning
             positions = (positions - padding[:, None]).clamp(min=0)  # (B, T)
         x = self.wte(ids) + self.wpe(positions)  # (B, T, C)
@@ -305,6 +322,21 @@ class GPT(nn.Module):
             cache.length = end
         return x
 
+    def _has_own_mask(self) -> bool:
+        return type(self).mask is not GPT.mask or "mask" in vars(self)
+
+    def _reading(
+        self, pattern: PatternName, start: int, end: int, padding: Tensor | None, whole: bool
+    ) -> Tensor | Blocked | None:
+        """What a layer is told: the mask, or for a whole text and where it is faster, `Blocked`."""
+        if whole and not self._has_own_mask():
+            config = self.config
+            found = in_blocks(pattern, end, config.window, config.summary, padding)
+            if found is not None:
+                return found
+        side = () if padding is None else (padding,)  # a mask of one's own need not know of it
+        return self.mask(pattern, start, end, *side)
+
     def mask(
         self, pattern: PatternName, start: int, end: int, padding: Tensor | None = None
     ) -> Tensor | None:
@@ -315,11 +347,5 @@ class GPT(nn.Module):
         """
         if padding is None and pattern == "dense" and (start == 0 or end - start == 1):
             return None
-        k = torch.arange(end, device=self.device)
-        q = k[start:, None]
         size = {"window": self.config.window, "summary": self.config.summary}
-        if padding is None:
-            return may_attend(pattern, q, k, **size)
-        first = padding[:, None, None, None]
-        seen = may_attend(pattern, q - first, k - first, **size) & (k >= first)
-        return seen | (k == q)  # a place without a token reads itself: no key at all gives NaN
+        return mask_of(pattern, start, end, **size, padding=padding, device=self.device)

@@ -13,6 +13,7 @@ Collapse", §3 (entropy); Karpathy, "A Recipe for Training Neural Networks" (upd
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -263,3 +264,53 @@ def _gathered(lengths: dict[str, Tensor], per: Per) -> dict[str, Tensor]:
         words = name.split(".")
         parts.setdefault(".".join(words[: 2 if words[0] == "h" else 1]), []).append(length)
     return {name: _length(torch.stack(some)) for name, some in parts.items()}
+
+
+def peak_memory(call: Callable[[], Any]) -> int:
+    """Bytes of tensors that a call holds at its height, beyond what was there before it.
+
+    On a CPU PyTorch's profiler notes each piece of memory as it is taken and given back, inside its
+    kernels, too: the count is exact and does not depend on what else the process did.
+
+    Args:
+        call: is called once to warm up and once to be watched.
+    """
+    call()
+    if torch.cuda.is_available():
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        call()
+        torch.cuda.synchronize()
+        on_gpu = torch.cuda.max_memory_allocated() - before
+        if on_gpu:
+            return on_gpu
+    with (
+        _silent(),
+        torch.profiler.profile(
+            activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
+        ) as watched,
+    ):
+        result = call()
+        del result
+    events = [e for e in watched.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = highest = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        highest = max(highest, held)
+    return highest
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """What C++ code writes to the process's error stream goes nowhere: the profiler's own notes."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

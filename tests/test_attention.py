@@ -21,6 +21,7 @@ def mask(pattern, n, window, summary=8):
     [
         (256, 16, 32_896, 3_976, 2_176, 2_176, 5_896),
         (1024, 32, 524_800, 32_272, 16_896, 16_896, 48_144),
+        (4096, 64, 8_390_656, 260_128, 133_120, 133_120, 389_152),
     ],
 )
 def test_masks_have_the_counted_entries(n, width, dense, banded, strided, block, both):
@@ -30,6 +31,17 @@ def test_masks_have_the_counted_entries(n, width, dense, banded, strided, block,
     assert mask("block", n, width).sum() == block
     # The paper's band has one key more; the union with the strided part is its merged head.
     assert (mask("banded", n, width + 1) | mask("strided", n, width)).sum() == both
+
+
+# Of the last c = 8 of every block of l all later positions read: n/l blocks, the j-th from the end
+# is read by (j - 1) l positions after it and by 8 · 9 / 2 pairs of its own.
+@pytest.mark.parametrize(
+    ("n", "width", "summaries"), [(256, 16, 15_936), (1024, 32, 128_128), (4096, 64, 1_034_496)]
+)
+def test_fixed_has_the_counted_summaries(n, width, summaries):
+    both, own = (mask(pattern, n, width) for pattern in ("fixed", "block"))
+    twice = n // width * 36
+    assert both.sum() == summaries + own.sum() - twice
 
 
 def test_fixed_is_its_block_and_the_summaries_of_every_block():

@@ -40,7 +40,7 @@ def test_every_record_is_fair(name: str) -> None:
             assert needed.get(grid.run, labels) <= set(condition.settings)
 
 
-@pytest.mark.parametrize("name", ("rivals", "depth"))
+@pytest.mark.parametrize("name", ("rivals", "depth", "sparse"))
 def test_rivals_in_pre_training_read_the_same_tokens(name: str) -> None:
     """Every condition of the record: as many updates of as many tokens, as many candidates where
     a rate is chosen, and three seeds."""

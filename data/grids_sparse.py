@@ -1,0 +1,44 @@
+"""The grid of chapter 11: who may look at whom, at a context several tales long.
+
+Source: Sparse Transformer §4.3, §5.1 (patterns, and two of them in turn); GPT-3 §2.1 (dense and
+banded layers in turn).
+"""
+
+from __future__ import annotations
+
+from gptcore.experiments import Condition, Grid
+from gptcore.experiments.pretraining import pretrained
+
+PATTERNS = {
+    "dense": ("dense",),
+    "banded": ("banded",),
+    "strided": ("strided",),
+    "fixed": ("fixed",),
+    "dense and banded": ("dense", "banded"),
+    "banded and strided": ("banded", "strided"),
+}
+RATES = (4e-3, 8e-3, 1.6e-2)
+SHAPE = {"n_ctx": 1024, "n_layer": 2, "n_head": 2, "d_model": 64, "norm": "pre", "dropout": 0.0}
+SIZES = {"window": 64, "summary": 8}
+
+
+def sparse() -> list[Grid]:
+    """One small network, six patterns, the same tokens in the same order."""
+    conditions = tuple(
+        Condition(
+            name,
+            {
+                "shape": {**SHAPE, **SIZES, "pattern": pattern},
+                "data": {"tales": 10_000, "held_out": 0.1, "vocab_size": 512},
+                "updates": 300,
+                "batch_size": 2,
+            },
+            tuple({"lr": lr} for lr in RATES),
+        )
+        for name, pattern in PATTERNS.items()
+    )
+    budget = "0.6M tokens, three learning rates a pattern, a cosine that ends with them"
+    return [Grid("sparse", pretrained, conditions, (0, 1, 2), budget)]
+
+
+GRIDS = (sparse,)
