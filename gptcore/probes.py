@@ -266,16 +266,18 @@ def _gathered(lengths: dict[str, Tensor], per: Per) -> dict[str, Tensor]:
     return {name: _length(torch.stack(some)) for name, some in parts.items()}
 
 
-def peak_memory(call: Callable[[], Any]) -> int:
+def peak_memory(call: Callable[[], Any], warm: bool = True) -> int:
     """Bytes of tensors that a call holds at its height, beyond what was there before it.
 
     On a CPU PyTorch's profiler notes each piece of memory as it is taken and given back, inside its
     kernels, too: the count is exact and does not depend on what else the process did.
 
     Args:
-        call: is called once to warm up and once to be watched.
+        call: what is watched.
+        warm: call it once before, so that what it keeps for the next time is there already.
     """
-    call()
+    if warm:
+        call()
     if torch.cuda.is_available():
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()

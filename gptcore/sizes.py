@@ -77,14 +77,18 @@ def memory(of: GPT | GPTConfig) -> dict[str, int]:
     """Bytes that a model takes, by what is to be done with it.
 
     Training counts weights, gradients and Adam's two averages, all in fp32; activations, which
-    depend on the batch, come on top. The key-value cache is that of one full context in fp32.
+    depend on the batch, come on top. The key-value cache is that of one full context in fp32, and
+    of a banded layer its window.
     """
     config, n = _config(of), sum(parameter_counts(of).values())
+    names = [config.pattern_of(i) for i in range(config.n_layer)]
+    band = min(config.window, config.n_ctx)
+    kept = sum(band if name == "banded" else config.n_ctx for name in names)
     return {
         "weights, fp32": 4 * n,
         "weights, fp16": 2 * n,
         "training, fp32": 16 * n,
-        "key-value cache": 4 * 2 * config.n_layer * config.n_ctx * config.d_model,
+        "key-value cache": 4 * 2 * kept * config.d_model,
     }
 
 

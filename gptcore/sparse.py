@@ -155,8 +155,8 @@ def _folded(
     to, fro = ((0, 3, 1, 2, 4), (0, 2, 3, 1, 4)) if by_remainder else ((0, 2, 1, 3, 4),) * 2
 
     def fold(x: Tensor) -> Tensor:
-        x = F.pad(x, (0, 0, 0, -T % window)).unflatten(2, (-1, window))  # (B, H, T / l, l, D)
-        return x.permute(to).flatten(0, 1)
+        x = F.pad(x, (0, 0, 0, -T % window)) if T % window else x  # a pad of 0 is a copy
+        return x.unflatten(2, (-1, window)).permute(to).flatten(0, 1)  # of (B, H, T / l, l, D)
 
     y = F.scaled_dot_product_attention(*map(fold, (q, k, v)), dropout_p=dropout, is_causal=True)
     return y.unflatten(0, (B, -1)).permute(fro).flatten(2, 3)[:, :, :T]

@@ -17,6 +17,7 @@ from gptcore.modes import bare, recomputing
 from gptcore.probes import (
     activation_norms,
     attention_entropy,
+    peak_memory,
     residual_variance,
     snapshot,
     stream_gradients,
@@ -298,3 +299,23 @@ def test_what_does_not_belong_together_is_named():
         update_ratios(one, snapshot(make(tied=False)))
     with pytest.raises(ValueError, match="per='layer' must be one of tensor, block"):
         update_ratios(one, one, per="layer")
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_memory_at_its_height_by_hand(capfd):
+    """Three tensors of 1 MiB one after another, two of them at a time; what was there before does
+    not count, and the profiler's own notes are not shown."""
+    before = torch.zeros(2**20)
+
+    def call():
+        first = torch.ones(2**18)
+        second = first + before[: 2**18]
+        del first
+        return second * 2
+
+    assert peak_memory(call) == pytest.approx(2 * 2**20, rel=1e-4)  # and a few scalars
+    assert peak_memory(lambda: torch.ones(2**18)) == pytest.approx(2**20, rel=1e-4)
+    assert peak_memory(lambda: None) == 0
+    assert capfd.readouterr() == ("", "")

@@ -58,6 +58,11 @@ def test_memory_of_gpt2():
     }
 
 
+def test_a_banded_layer_caches_its_window():
+    """GPT-3 small: 2 · (6 layers of 2,048 positions and 6 of 256) · 768 numbers of four bytes."""
+    assert memory(PRESETS["gpt3-small"])["key-value cache"] == 4 * 2 * 6 * (2048 + 256) * 768
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_counts_from_the_sizes_are_those_of_the_network(preset: str) -> None:
     """Oracle: the network's own tensors, of every preset; part by part they add up to it."""
