@@ -11,7 +11,9 @@ recorded (`make measure-sample`).
     depth      pre-LN and post-LN against depth, warm-up and learning rate; residual scaling; ln_f
     beginnings gradients and the stream by depth in the networks of `depth`, before any update
     ladder     a learning rate for each size of tales-gpt2; ship.py trains them with it
-    scaling    five sizes of network on up to five amounts of text, for chapter 12's laws
+    scaling    three sizes of network on up to five amounts of text, for chapter 12's laws
+    seal       the losses of larger runs, foretold from `scaling` before they are made
+    larger     those runs
     table5     full, no pre-training, no auxiliary objective; words and the commonest label
     choices    what is trained, where the head reads, with and without the delimiter
     aux        λ = 0 and 0.5 at several training-set sizes
@@ -30,6 +32,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -71,6 +74,19 @@ def zeroshot() -> None:
     write_json(RECORDS / "zeroshot.json", content)
 
 
+def seal() -> None:
+    """Foretell the losses of larger runs from the record `scaling`, once and beforehand."""
+    if grids_scaling.SEALED.exists():
+        sys.exit(f"{grids_scaling.SEALED.name} is there: a prediction is made once")
+    found = on_record("scaling")
+    if found is None:
+        sys.exit("scaling is not on record: python data/measure.py scaling")
+    told = {"command": "python data/measure.py seal", **grids_scaling.prediction(found)}
+    write_json(grids_scaling.SEALED, told)
+    for name, run in told["runs"].items():
+        print(f"{name}: {run['loss']} ({run['interval'][0]} to {run['interval'][1]})")
+
+
 ALL = (
     *grids_finetuning.GRIDS,
     *grids_pretraining.GRIDS,
@@ -79,7 +95,7 @@ ALL = (
     *grids_sparse.GRIDS,
 )
 GRIDS = {grids.__name__: grids for grids in ALL}
-OTHERS = {"zeroshot": zeroshot}
+OTHERS = {"zeroshot": zeroshot, "seal": seal}
 
 
 def on_record(name: str) -> Record | None:
@@ -135,6 +151,8 @@ def run_grids(name: str, jobs: int, only: list[str] | None, fresh: bool) -> Reco
     }
     if fine_tuned.__name__ in budgets:
         about |= {"recipe": asdict(RECIPE), "sizes": grids_finetuning.SIZES}
+    if name == "larger":
+        about |= {"sealed": grids_scaling.seal_of()}
     return Record(about, rows, labels)
 
 

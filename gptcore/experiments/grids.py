@@ -43,7 +43,8 @@ class Condition:
         settings: plain values, handed to the grid's run.
         candidates: what may be chosen, each added to `settings`, such as {"lr": 1e-3}.
         chosen: name of the condition whose choice this one takes; it then has no candidates.
-        seeds: that are reported, where they are others than the grid's.
+        seeds: that are reported, where they are others than the grid's; with none it only chooses,
+            for conditions that take its choice.
     """
 
     name: str
@@ -84,7 +85,7 @@ class Grid:
         twice = sorted({name for name in names if names.count(name) > 1})
         if not names or twice:
             raise ValueError(f"conditions={names} must be at least one, each name once")
-        for seeds in (self.seeds, *(c.seeds for c in self.conditions if c.seeds is not None)):
+        for seeds in (self.seeds, *(c.seeds for c in self.conditions if c.seeds)):
             if len(set(seeds)) != len(seeds) or not seeds or SELECT_SEED in seeds:
                 raise ValueError(
                     f"seeds={seeds} must be different ones, at least one, and not {SELECT_SEED}, "

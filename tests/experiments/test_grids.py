@@ -39,14 +39,17 @@ def test_candidates_are_chosen_on_validation_with_a_seed_of_their_own(tmp_path) 
 
 
 def test_a_condition_may_have_seeds_of_its_own(tmp_path) -> None:
-    """b, which takes long, is reported with seed 7 alone, and is run again with it; the seed that
-    chooses is refused there, too."""
+    """b, which takes long, is reported with seed 7 alone, and is run again with it; with no seed
+    it only chooses; the seed that chooses is refused there, too."""
     a, b = grid_in(tmp_path).conditions
     grid = replace(grid_in(tmp_path), conditions=(a, replace(b, seeds=(7,))))
     found = measure(grid, tmp_path / "kept", command="", progress=False)
     assert lines(tmp_path)[4:] == ["a 2 0", "a 2 1", "a 2 2", "b 1 7"]
     assert found.runs("a").items.shape == (3, 10) and found.runs("b").items.shape == (1, 10)
     assert again(grid, found, ["b"])[0].seed == 7
+    quiet = replace(grid, conditions=(a, replace(b, seeds=())))
+    rows = measure(quiet, tmp_path / "kept", command="", progress=False).rows
+    assert [row["role"] for row in rows if row["condition"] == "b"] == [CANDIDATE] * 2
     with pytest.raises(ValueError, match=f"seeds=.{SELECT_SEED},. must be different ones"):
         replace(grid, conditions=(a, replace(b, seeds=(SELECT_SEED,))))
 
