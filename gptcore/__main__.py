@@ -9,15 +9,17 @@ Source: none.
 from __future__ import annotations
 
 import inspect
+import io
 import os
 import platform
 import shlex
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from importlib import import_module, metadata
 from types import ModuleType
 from typing import Any
@@ -39,6 +41,8 @@ COMMANDS = {
     "takes.",
 }
 """Name -> the first line of its help, so that the overview need not import them all."""
+PATIENCE = 5.0
+"""Seconds in which the first of several processes says what they all would say."""
 EXAMPLES = """
   gptcore train --out runs/first
   gptcore generate runs/first "Once upon a time" --temperature 0.8 --seed 1"""
@@ -58,9 +62,11 @@ def main(args: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         say(f"{name!r} is no command; choose from {', '.join(COMMANDS)}")
         return 2
+    if name != "train" and _processes() > 1:
+        return _told(f"{name} runs in one process, not in {_processes()}: leave torchrun out")
     try:
         with _sigterm_like_ctrl_c(), warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: say(str(message))
+            warnings.showwarning = lambda message, *_, **__: _speaks() and say(str(message))
             _run(name, rest)
         sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
@@ -71,9 +77,42 @@ def main(args: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _foreseen(error):
             raise
-        say(f"{name}: {' '.join(str(error).split()) or type(error).__name__}{_way_out(error)}")
-        return 2
+        return _told(
+            f"{name}: {' '.join(str(error).split()) or type(error).__name__}{_way_out(error)}"
+        )
     return 0
+
+
+def _processes() -> int:
+    """How many processes torchrun has started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def _speaks() -> bool:
+    """Whether this is the process that says what all of them would say."""
+    return _processes() == 1 or os.environ.get("RANK", "0") == "0"
+
+
+def _told(mistake: str) -> int:
+    """Say what went wrong, once for all processes, and return the exit code."""
+    if _processes() > 1:
+        from gptcore.train.processes import tells
+
+        if not tells():
+            return 2
+    say(mistake)
+    return 2
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Around what the first process says for all: torchrun ends the others as soon as one ends."""
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    except SystemExit:
+        time.sleep(PATIENCE)
+        raise
 
 
 def _run(name: str, rest: list[str]) -> None:
@@ -137,11 +176,16 @@ def _parsed(command: ModuleType, name: str, args: list[str]) -> Any:
         args = command.words(args)
     description = f"{inspect.getdoc(command.Options)}\n\nExamples:{command.EXAMPLES}"
     default: Any = tyro.MISSING_NONPROP
-    if name == "train":  # what is given decides what suits the rest
-        default = command.defaults(args)
-    return tyro.cli(
-        command.Options, prog=f"gptcore {name}", description=description, args=args, default=default
-    )
+    with nullcontext() if _speaks() else _silent():
+        if name == "train":  # what is given decides what suits the rest
+            default = command.defaults(args)
+        return tyro.cli(
+            command.Options,
+            prog=f"gptcore {name}",
+            description=description,
+            args=args,
+            default=default,
+        )
 
 
 @contextmanager

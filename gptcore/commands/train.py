@@ -29,6 +29,7 @@ from gptcore.train.guards import KeptMemory
 from gptcore.train.loop import Step, has_run
 from gptcore.train.lr_range import RateRange
 from gptcore.train.pretrain import Plan, PretrainConfig, RunConfig, pretrain, rate_range
+from gptcore.train.processes import join, leave
 from gptcore.train.recipes import pretraining
 from gptcore.train.trackers import Tracker, tracker
 
@@ -36,7 +37,8 @@ EXAMPLES = """
   gptcore train --out runs/first
   gptcore train --out runs/mine --text book.txt notes/ --preset tales-gpt1 --steps 2000
   gptcore train --out runs/mine --text book.txt notes/ --preset tales-gpt1 --steps 2000 --resume
-  gptcore train --out runs/on --init tales-gpt1 --text book.txt --steps 500"""
+  gptcore train --out runs/on --init tales-gpt1 --text book.txt --steps 500
+  torchrun --standalone --nproc-per-node 2 -m gptcore train --out runs/two --parallel fsdp"""
 
 
 DEFAULT = "pocket"
@@ -126,7 +128,9 @@ def _as_begun(first: Options, known: dict[str, Any], given: Options, preset: boo
 
 
 def run(options: Options, command: str) -> None:
-    """Train with a progress bar, then say how it went."""
+    """Train with a progress bar, then say how it went; of several processes, the first one does."""
+    world = join()
+    quiet = options.quiet or not world.first
     config = PretrainConfig(
         out=options.out,
         model=None if options.init else options.model,
@@ -137,23 +141,26 @@ def run(options: Options, command: str) -> None:
         resume=options.resume,
         command=command,
     )
-    if options.data.text and not options.quiet:
+    if options.data.text and not quiet:
         say(reading.told(options.data.text))
     if options.find_lr:
-        _tell_range(rate_range(config, progress=not options.quiet))
+        _tell_range(rate_range(config, progress=not quiet))
         return
+    track = options.track if world.first else None
     try:
-        steps = pretrain(config, progress=not options.quiet, begun=_tell)
-        with KeptMemory(), closing(steps), following(options.track, config) as follow:
-            with progress_bar(options.run.steps, options.quiet) as advance:
+        steps = pretrain(config, progress=not quiet, begun=_tell)
+        with KeptMemory(), closing(steps), following(track, config) as follow:
+            with progress_bar(options.run.steps, quiet) as advance:
                 for step in steps:  # closing saves, however the loop is left
                     advance(step)
                     follow(step)
     except KeyboardInterrupt:
-        if has_run(options.out):
+        if world.first and has_run(options.out):
             say(f"stopped; {options.out} is saved. To go on, add --resume")
         raise
-    _tell_result(options.out)
+    leave()
+    if world.first:
+        _tell_result(options.out)
 
 
 def _tell_range(found: RateRange) -> None:

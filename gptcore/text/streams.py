@@ -175,6 +175,8 @@ class Batches:
         n_ctx: T, tokens per window.
         seed: decides offsets and orders.
         device: where the batches go; to a GPU they are copied while it computes.
+        part: (r, n) gives only rows r, r + n, r + 2n, ... of each batch, for process r of n. The n
+            parts together are the batch, and the place in the data is the same in all.
 
     Raises:
         ValueError: an argument breaks its rule, or the stream is too short for one window.
@@ -187,12 +189,21 @@ class Batches:
         n_ctx: int,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         for name, value in (("batch_size", batch_size), ("n_ctx", n_ctx)):
             if value < 1:
                 raise ValueError(f"{name}={value} must be at least 1")
         if seed < 0:
             raise ValueError(f"seed={seed} must be at least 0")
+        if not 0 <= part[0] < part[1]:
+            raise ValueError(f"part={part} must be (r, n) with 0 <= r < n")
+        if batch_size % part[1]:
+            raise ValueError(
+                f"batch_size={batch_size} must be a multiple of {part[1]}, the number of processes "
+                f"that share each batch: {-(-batch_size // part[1]) * part[1]} is the next"
+            )
+        self.part = part
         self.stream = stream if isinstance(stream, TokenStream) else TokenStream.of(stream)
         if len(self.stream) < n_ctx + 1:
             raise ValueError(
@@ -215,7 +226,8 @@ class Batches:
             self._position = len(more)
             starts = np.concatenate([starts, more])
         tokens, width = self.stream.tokens, self.n_ctx + 1
-        rows = np.stack([tokens[i : i + width] for i in starts.tolist()])
+        mine = starts[self.part[0] :: self.part[1]].tolist()
+        rows = np.stack([tokens[i : i + width] for i in mine])
         block = torch.from_numpy(rows.astype(np.int64))  # (B, T + 1)
         if self.device.type == "cuda":
             block = block.pin_memory().to(self.device, non_blocking=True)

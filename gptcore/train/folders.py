@@ -233,6 +233,12 @@ def saved_step(out: Path) -> int:
     return _saved(out).get("step", 0)
 
 
+def saved_by(out: Path) -> str | None:
+    """The job of several processes that has saved the run in `out`; None if one alone has, or none
+    did."""
+    return _saved(out).get("job")
+
+
 def _saved(out: Path) -> dict[str, Any]:
     """What is written of the run that `out` holds, tensors left aside; nothing if it holds none."""
     if has_run(out):

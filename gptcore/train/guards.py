@@ -22,11 +22,15 @@ class Deferred:
 
     Signals that the process ignores stay ignored, and outside the main thread, where Python
     delivers no signals, it does nothing.
+
+    Args:
+        patient: a second one is noted like the first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = False) -> None:
         self.received: str | None = None
         """Name of the signal that came, or None."""
+        self._patient = patient
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Deferred:
@@ -37,7 +41,7 @@ class Deferred:
         return self
 
     def _note(self, number: int, frame: object) -> None:
-        if self.received:
+        if self.received and not self._patient:
             raise KeyboardInterrupt(self.received)
         self.received = signal.Signals(number).name
 
@@ -47,15 +51,17 @@ class Deferred:
 
 
 class SeededRandom:
-    """While it is open, PyTorch draws from (seed, update); afterwards, from where it was.
+    """While it is open, PyTorch draws from (seed, update, process); afterwards, from where it was.
 
     So dropout depends on nothing but the update's number: neither on what was drawn before it in
     this process, nor on what the caller draws between updates.
     """
 
-    def __init__(self, seed: int, step: int, device: torch.device) -> None:
-        # A large odd factor keeps the numbers of two seeds apart for billions of updates.
-        self._number = (seed * 2_654_435_761 + step) % (1 << 63)
+    def __init__(self, seed: int, step: int, device: torch.device, process: int = 0) -> None:
+        # Large odd factors keep the numbers of two seeds, and of two processes, apart for billions
+        # of updates.
+        number = seed * 2_654_435_761 + process * 6_364_136_223_846_793_005 + step
+        self._number = number % (1 << 63)
         self._cuda = device if device.type == "cuda" else None
 
     def __enter__(self) -> None:

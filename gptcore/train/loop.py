@@ -38,7 +38,8 @@ from gptcore.modes import bare, evaluating, recomputing
 from gptcore.optim import OptimConfig, lr_at, make_optimizer
 from gptcore.text.inputs import TaskBatches
 from gptcore.text.streams import Batches
-from gptcore.train.guards import Deferred, SeededRandom
+from gptcore.train.devices import Spread, check_optimizer
+from gptcore.train.guards import SeededRandom
 from gptcore.train.loss import LossFn, mean_and_count, model_loss
 from gptcore.train.precision import Precision, autocast, choose_precision
 from gptcore.train.settings import check_same, fields, with_defaults
@@ -157,10 +158,11 @@ def _loop(
     run: _Run, eval_fn: Callable[[nn.Module], float] | None, eval_every: int
 ) -> Iterator[Step]:
     """Update, yield, save, in that order: what the caller wrote down is never behind the save."""
-    with recomputing(run.model, run.recompute):
+    check_optimizer(run.given, run.optimizer)
+    with recomputing(run.model, run.recompute), run.spread.patience():
         try:
             while run.step < run.steps:
-                with Deferred() as signals:
+                with run.spread.deferred() as signals:
                     record = run.update()
                     due = eval_every and (record.step % eval_every == 0 or record.step == run.steps)
                     if due and eval_fn is not None:
@@ -170,13 +172,14 @@ def _loop(
                         run.whole = True
                         record = replace(record, val_loss=val_loss)
                 yield record
-                if signals.received:
-                    raise KeyboardInterrupt(signals.received)
+                if stop := run.spread.agreed(signals.received):
+                    run.save()
+                    raise KeyboardInterrupt(stop)
                 if run.save_every and run.step % run.save_every == 0:
                     run.save()
             run.save()
         except BaseException:  # GeneratorExit, too: the caller left the loop
-            if run.whole and not sys.is_finalizing():
+            if run.whole and run.spread.alone and not sys.is_finalizing():
                 run.save()
             raise
 
@@ -197,7 +200,8 @@ class _Run:
         seed: int,
         recompute: bool,
     ) -> None:
-        self.given, self.model = model, bare(model)
+        self.given, self.model, self.spread = model, bare(model), Spread(model)
+        self.spread.check_batches(batches)
         self.batches, self.optim, self.steps = batches, optim, steps
         self.accumulate, self.seed, self.recompute = accumulate, seed, recompute
         with recomputing(self.model, recompute):
@@ -229,7 +233,7 @@ class _Run:
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
         # The one moment in which the CPU waits for a GPU. It comes before the weights change, so
         # that a run that diverges still has the last good ones.
-        loss, norm, count = torch.stack([loss.float(), norm.float(), count.float()]).tolist()
+        loss, norm, count = self.spread.totals(loss, norm, count)
         self._check_scored(count)
         self._check_finite(loss, norm)
         if self.optim.clip is not None and self.optim.clip < norm < float("inf"):
@@ -242,7 +246,7 @@ class _Run:
             self.scaler.step(self.optimizer)
             self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        n_tokens = sum(batch[0].numel() for batch in micro)
+        n_tokens = self.spread.size * sum(batch[0].numel() for batch in micro)
         self.step += 1
         self.tokens += n_tokens
         self.whole = True
@@ -261,16 +265,17 @@ class _Run:
         """
         total, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
         first: Tensor | None = None
-        with SeededRandom(self.seed, self.step, self.device):
+        with SeededRandom(self.seed, self.step, self.device, self.spread.rank):
             for batch in micro:
-                with autocast(self.precision, self.device):
-                    found = mean_and_count(self.loss_fn(self.given, batch), batch)
-                    if found is None:
-                        continue
-                    mean, n = found
-                    first = n.clamp(min=1) if first is None else first
-                    loss = mean * (n / first)
-                (self.scaler.scale(loss) if self.scaler else loss).backward()
+                with self.spread.exchanging(batch is micro[-1]):
+                    with autocast(self.precision, self.device):
+                        found = mean_and_count(self.loss_fn(self.given, batch), batch)
+                        if self.spread.scored(found) is None:
+                            continue
+                        mean, n = found
+                        first = self.spread.share(n) if first is None else first
+                        loss = mean * (n / first)
+                    (self.scaler.scale(loss) if self.scaler else loss).backward()
                 total, count = total + loss.detach(), count + n
         if first is None:
             self._check_scored(0)
@@ -278,7 +283,7 @@ class _Run:
             self.scaler.unscale_(self.optimizer)
         grads = [p.grad for p in self.parameters if p.grad is not None]
         if len(micro) > 1:
-            share = first / count.clamp(min=1)
+            share = first / self.spread.share(count)
             torch._foreach_mul_(grads, share)
             total = total * share
         return total, count, grads
@@ -359,16 +364,15 @@ class _Run:
             "step": self.step,
             "tokens": self.tokens,
             "settings": self.settings(),
-            "optimizer": self.optimizer.state_dict(),
             "batches": self.batches.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
         }
         self.whole = False
-        with Deferred() as signals:
-            checkpoint.save(self.folder, self.model, self.tokenizer, training=state)
+        with self.spread.deferred() as signals:
+            self.spread.save(self.folder, self.model, self.tokenizer, self.optimizer, state)
             self.saved_step = self.step
         self.whole = True
-        if signals.received:
+        if signals.received and self.spread.alone:
             raise KeyboardInterrupt(signals.received)
 
     def load(self) -> None:
@@ -381,8 +385,7 @@ class _Run:
             raise ValueError(
                 f"{self.folder} holds a run at step {state['step']}, past steps={self.steps}"
             )
-        checkpoint.restore(self.folder, self.model)
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.spread.load(self.folder, self.model, self.optimizer, state["optimizer"])
         self.batches.load_state_dict(state["batches"])
         if self.scaler:
             self.scaler.load_state_dict(state["scaler"])

@@ -17,12 +17,11 @@ Source: GPT-1 §3.1 and §4.1; GPT-3 §2.3 and App. B.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import torch
 
@@ -30,22 +29,24 @@ from gptcore.checkpoint import load, save
 from gptcore.config import PRESETS, GPTConfig
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig
-from gptcore.sampling.drawing import sample_ids
 from gptcore.scoring.likelihood import evaluate
-from gptcore.scoring.ngrams import ngram_baselines
 from gptcore.text.streams import Batches
 from gptcore.tokenizer import Tokenizer
-from gptcore.train.corpus import Corpus, DataConfig, prepare, with_bytes
-from gptcore.train.folders import Occupied, alone_in, check_folder, choose_device, saved_step
+from gptcore.train.corpus import Corpus, DataConfig, prepare
+from gptcore.train.devices import Parallel, spread, whole
+from gptcore.train.folders import (
+    Occupied,
+    alone_in,
+    check_folder,
+    choose_device,
+    saved_by,
+    saved_step,
+)
 from gptcore.train.loop import Precision, Step, fit
 from gptcore.train.lr_range import RateRange, lr_range
+from gptcore.train.processes import World, join, told_when_lost
 from gptcore.train.recipes import Recipe, pretraining
-from gptcore.train.record import Metrics, curve, hardware, read_metrics, write_json
-
-BASELINE_TOKENS = 10_000_000
-"""The n-gram baselines are counted in at most so many tokens of the training text."""
-SAMPLE_TOKENS = 60
-"""How long a text is shown of what the model writes."""
+from gptcore.train.record import Metrics, describe, read_metrics, write_json
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,9 @@ class RunConfig:
     """Use torch.compile: slower to start, then faster."""
     device: str = "auto"
     """cpu, cuda, cuda:1, mps; auto: cuda where there is one, else cpu."""
+    parallel: Parallel = "ddp"
+    """What each process holds where torchrun has started several: the whole network (ddp), or a
+    share of its weights, gradients and averages (fsdp). They deal out the rows of a batch."""
 
     def __post_init__(self) -> None:
         rules = {"steps": 1, "batch_size": 1, "accumulate": 1, "eval_tokens": 2}
@@ -87,6 +91,9 @@ class RunConfig:
         for name, least in {**rules, **dict.fromkeys(zero, 0)}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
+        if self.parallel not in get_args(Parallel):
+            names = ", ".join(get_args(Parallel))
+            raise ValueError(f"parallel={self.parallel!r} must be one of {names}")
         if self.final_tokens == 1:
             raise ValueError("final_tokens=1 must be at least 2, or 0 for all of them")
 
@@ -186,23 +193,36 @@ def pretrain(
         ValueError: a setting breaks its rule, or differs from that of the run to resume.
         OSError: the disk is full; the message says what stands.
     """
-    return alone_in(config.out, config.command, lambda: _begun(config, progress, begun))
+    world = join()
+    if world.restarted(saved_by(config.out)):
+        config = replace(config, resume=True)
+    with told_when_lost(lambda: saved_step(config.out)):
+        if not world.first:
+            return _begun(config, world, False, None)
+        return alone_in(config.out, config.command, lambda: _begun(config, world, progress, begun))
 
 
 def _begun(
-    config: PretrainConfig, progress: bool, begun: Callable[[Plan], None] | None
+    config: PretrainConfig, world: World, progress: bool, begun: Callable[[Plan], None] | None
 ) -> Iterator[Step]:
     """The run, everything made ready, in a folder that is ours."""
     out, run = config.out, config.run
     resuming = check_folder(out, config.resume, "pre-training")
-    corpus, model = _ready(config, resuming, progress)
+    corpus, model = _ready(config, resuming, progress, world)
     shape, device = model.config, model.device
     optim, recipe = _optim(config, shape)
     sample = corpus.valid.tokens[: run.eval_tokens]
     try:
         steps = fit(
-            model,
-            Batches(corpus.train, run.batch_size, shape.n_ctx, run.seed, device),
+            spread(model, run.parallel),
+            Batches(
+                corpus.train,
+                run.batch_size,
+                shape.n_ctx,
+                run.seed,
+                device,
+                part=(world.rank, world.size),
+            ),
             optim,
             run.steps,
             accumulate=run.accumulate,
@@ -223,17 +243,23 @@ def _begun(
     plan = Plan(shape, optim, run.steps, recipe, config.init, saved_step(out) if resuming else 0)
     if begun:
         begun(plan)
-    metrics = Metrics(out / "metrics.jsonl", keep=resuming)
+    metrics = Metrics(out / "metrics.jsonl", keep=resuming) if world.first else None
     return _record(config, plan, corpus, model, steps, metrics, progress)
 
 
-def _ready(config: PretrainConfig, resuming: bool, progress: bool) -> tuple[Corpus, GPT]:
+def _ready(
+    config: PretrainConfig, resuming: bool, progress: bool, world: World
+) -> tuple[Corpus, GPT]:
     """The text and the network, as it is before the first update."""
-    device = choose_device(config.run.device)
+    device = choose_device(world.device(config.run.device))
     model, tokenizer = _given(config, resuming)
     shape = model.config if model else config.model or PRESETS["tiny"]
     folder = config.out / "data"
-    corpus = prepare(config.data, shape.vocab_size, folder, tokenizer=tokenizer, progress=progress)
+    corpus = world.one_then_all(
+        lambda: prepare(
+            config.data, shape.vocab_size, folder, tokenizer=tokenizer, progress=progress
+        )
+    )
     if model is None:
         shape = replace(shape, vocab_size=corpus.tokenizer.vocab_size)
         with torch.random.fork_rng():  # the caller's random numbers stay as they are
@@ -261,8 +287,13 @@ def rate_range(config: PretrainConfig, *, progress: bool = False) -> RateRange:
         config: the run; of `optim`, everything but the rate and the schedule counts.
         progress: show progress bars while the text is prepared (needs tqdm).
     """
+    world = join()
+    if world.size > 1:
+        raise ValueError(
+            f"find_lr tries rates in one process, not in {world.size}: leave torchrun out"
+        )
     with Occupied(config.out, config.command):
-        corpus, model = _ready(config, False, progress)
+        corpus, model = _ready(config, False, progress, world)
         run, n_ctx = config.run, model.config.n_ctx
         batches = Batches(corpus.train, run.batch_size, n_ctx, run.seed, model.device)
         return lr_range(model, batches, _optim(config, model.config)[0])
@@ -295,88 +326,28 @@ def _record(
     corpus: Corpus,
     model: GPT,
     steps: Iterator[Step],
-    metrics: Metrics,
+    metrics: Metrics | None,
     progress: bool,
 ) -> Iterator[Step]:
-    """Pass the records on, write each down, and at the end say how good the model became."""
-    with closing(steps), closing(metrics):  # type: ignore[type-var]
+    """Pass the records on, write each down, and at the end say how good the model became.
+
+    Of several processes the first one does so; the others have no `metrics`.
+    """
+    written = closing(metrics) if metrics else nullcontext()
+    told = told_when_lost(lambda: saved_step(config.out))
+    with told, closing(steps), written:  # type: ignore[type-var]
         for step in steps:
-            metrics.write(step)
+            if metrics:
+                metrics.write(step)
             if config.run.keep_every and step.step % config.run.keep_every == 0:
-                at = config.out / "at" / f"{step.step:06d}"
-                save(at, model, corpus.tokenizer, dtype=torch.float16)
+                at, kept = config.out / "at" / f"{step.step:06d}", whole(model)
+                if kept is not None:
+                    save(at, kept, corpus.tokenizer, dtype=torch.float16)
             yield step
+        device, model = model.device, whole(model)
+    if metrics is None:
+        return
+    model.to(device)
     records = read_metrics(metrics.path)
     described = describe(config, plan, corpus, model, records, progress=progress)
     write_json(config.out / "run.json", described)
-
-
-def describe(
-    config: PretrainConfig,
-    plan: Plan,
-    corpus: Corpus,
-    model: GPT,
-    records: list[dict[str, Any]],
-    *,
-    progress: bool = False,
-) -> dict[str, Any]:
-    """How a model came to be and how good it is: the content of run.json.
-
-    Args:
-        config, plan, corpus: of the run.
-        model: as trained.
-        records: lines of metrics.jsonl.
-        progress: show bars (needs tqdm).
-    """
-    train, valid = corpus.train, corpus.valid
-    measured = valid
-    if 0 < config.run.final_tokens < len(valid):
-        measured = with_bytes(valid.part(0, config.run.final_tokens), corpus.tokenizer)
-    score = evaluate(model, measured.tokens, n_bytes=measured.n_bytes, progress=progress)
-    counted = train.tokens[:BASELINE_TOKENS]
-    V = model.config.vocab_size
-    baselines = ngram_baselines(counted, measured.tokens, V, progress=progress)
-    told = asdict(config) | {"model": asdict(plan.shape), "optim": asdict(plan.optim)}
-    return {
-        "command": config.command,
-        "seed": config.run.seed,
-        "hardware": hardware(model.device),
-        "recipe": plan.recipe.name,
-        "config": json.loads(json.dumps(told, default=str)),
-        "n_params": model.n_params(),
-        "data": {
-            **corpus.settings,
-            "train_sha256": train.sha256,
-            "train_tokens": len(train),
-            "train_bytes": train.n_bytes,
-            "train_documents": train.n_documents,
-            "valid_tokens": len(valid),
-            "valid_bytes": valid.n_bytes,
-        },
-        "tokens": records[-1]["tokens"] if records else 0,
-        "seconds": records[-1]["seconds"] if records else 0.0,
-        "held_out": {k: v and round(v, 4) for k, v in asdict(score).items()},
-        "baselines_nats_per_token": {k: round(v, 4) for k, v in baselines.items()},
-        "baselines_counted_tokens": len(counted),
-        "sample": sample(model, corpus),
-        "curve": curve(records),
-    }
-
-
-def sample(model: GPT, corpus: Corpus) -> dict[str, Any]:
-    """How the model goes on from the first words of the held-out text, at temperature 0.5."""
-    tokenizer, half = corpus.tokenizer, max(1, model.config.n_ctx // 2)
-    beginning = tokenizer.decode(corpus.valid.tokens[:half].tolist())
-    ids = tokenizer.encode(" ".join(beginning.split()[:3]))[:half] or [0]
-    drawn = sample_ids(
-        model,
-        torch.tensor([ids], device=model.device),
-        max_new_tokens=SAMPLE_TOKENS,
-        temperature=0.5,
-        seed=0,
-        vocab_size=tokenizer.vocab_size,
-    )
-    text = [int(token) for token in drawn]
-    if tokenizer.eot in text:
-        text = text[: text.index(tokenizer.eot)]
-    return {"prompt": tokenizer.decode(ids), "text": tokenizer.decode(text), "seed": 0}

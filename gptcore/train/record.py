@@ -13,13 +13,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from gptcore.model import GPT
+from gptcore.sampling.drawing import sample_ids
+from gptcore.scoring.likelihood import evaluate
+from gptcore.scoring.ngrams import ngram_baselines
+from gptcore.train.corpus import Corpus, with_bytes
 from gptcore.train.loop import Step
+from gptcore.train.processes import join
+
+if TYPE_CHECKING:
+    from gptcore.train.pretrain import Plan, PretrainConfig
 
 CURVE_POINTS = 200
+BASELINE_TOKENS = 10_000_000
+"""The n-gram baselines are counted in at most so many tokens of the training text."""
+SAMPLE_TOKENS = 60
+"""How long a text is shown of what the model writes."""
 
 
 class Metrics:
@@ -119,6 +132,77 @@ def plain(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
+def describe(
+    config: PretrainConfig,
+    plan: Plan,
+    corpus: Corpus,
+    model: GPT,
+    records: list[dict[str, Any]],
+    *,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """How a model came to be and how good it is: the content of run.json.
+
+    Args:
+        config, plan, corpus: of the run.
+        model: as trained.
+        records: lines of metrics.jsonl.
+        progress: show bars (needs tqdm).
+    """
+    train, valid = corpus.train, corpus.valid
+    measured = valid
+    if 0 < config.run.final_tokens < len(valid):
+        measured = with_bytes(valid.part(0, config.run.final_tokens), corpus.tokenizer)
+    score = evaluate(model, measured.tokens, n_bytes=measured.n_bytes, progress=progress)
+    counted = train.tokens[:BASELINE_TOKENS]
+    V = model.config.vocab_size
+    baselines = ngram_baselines(counted, measured.tokens, V, progress=progress)
+    told = asdict(config) | {"model": asdict(plan.shape), "optim": asdict(plan.optim)}
+    return {
+        "command": config.command,
+        "seed": config.run.seed,
+        "hardware": hardware(model.device),
+        "recipe": plan.recipe.name,
+        "config": json.loads(json.dumps(told, default=str)),
+        "n_params": model.n_params(),
+        "data": {
+            **corpus.settings,
+            "train_sha256": train.sha256,
+            "train_tokens": len(train),
+            "train_bytes": train.n_bytes,
+            "train_documents": train.n_documents,
+            "valid_tokens": len(valid),
+            "valid_bytes": valid.n_bytes,
+        },
+        "tokens": records[-1]["tokens"] if records else 0,
+        "seconds": records[-1]["seconds"] if records else 0.0,
+        "held_out": {k: v and round(v, 4) for k, v in asdict(score).items()},
+        "baselines_nats_per_token": {k: round(v, 4) for k, v in baselines.items()},
+        "baselines_counted_tokens": len(counted),
+        "sample": sample(model, corpus),
+        "curve": curve(records),
+    }
+
+
+def sample(model: GPT, corpus: Corpus) -> dict[str, Any]:
+    """How the model goes on from the first words of the held-out text, at temperature 0.5."""
+    tokenizer, half = corpus.tokenizer, max(1, model.config.n_ctx // 2)
+    beginning = tokenizer.decode(corpus.valid.tokens[:half].tolist())
+    ids = tokenizer.encode(" ".join(beginning.split()[:3]))[:half] or [0]
+    drawn = sample_ids(
+        model,
+        torch.tensor([ids], device=model.device),
+        max_new_tokens=SAMPLE_TOKENS,
+        temperature=0.5,
+        seed=0,
+        vocab_size=tokenizer.vocab_size,
+    )
+    text = [int(token) for token in drawn]
+    if tokenizer.eot in text:
+        text = text[: text.index(tokenizer.eot)]
+    return {"prompt": tokenizer.decode(ids), "text": tokenizer.decode(text), "seed": 0}
+
+
 def hardware(device: torch.device) -> dict[str, Any]:
     """What the run ran on, as far as it decides speed and last bits."""
     found = {
@@ -128,6 +212,8 @@ def hardware(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+    if (size := join().size) > 1:
+        found["processes"] = size
     if device.type == "cuda":
         found["gpu"] = torch.cuda.get_device_name(device)
     return found

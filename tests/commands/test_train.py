@@ -159,7 +159,7 @@ def test_records_are_followed(tmp_path, capsys, monkeypatch):
 
 
 def test_long_texts_are_measured_in_part_and_that_is_told(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("gptcore.train.pretrain.BASELINE_TOKENS", 100)
+    monkeypatch.setattr("gptcore.train.record.BASELINE_TOKENS", 100)
     out, _ = ran(capsys, tmp_path / "run", *SMALL, "--steps", 3, "--final-tokens", 50)
     n_valid = record(tmp_path / "run")["data"]["valid_tokens"]
     assert f"measured on the first 50 of {n_valid:,} held-out tokens" in out

@@ -1,6 +1,7 @@
 """Token streams on disk and the batches cut from them."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -187,6 +188,32 @@ def test_a_saved_place_gives_the_same_batches(before):
     resumed = Batches(count(400), 4, 8, seed=5)
     resumed.load_state_dict(json.loads(json.dumps(place)))
     assert all(torch.equal(a, next(resumed)[0]) for a in expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_parts_of_a_batch_are_the_batch(n):
+    """No row twice and none left out, also where a batch ends one epoch and begins the next."""
+    whole = Batches(count(200), 6, 8, seed=3)
+    parts = [Batches(count(200), 6, 8, seed=3, part=(r, n)) for r in range(n)]
+    for _ in range(9):  # two epochs of 24 windows
+        ids, targets = next(whole)
+        found = [next(part) for part in parts]
+        for r, (mine, next_mine) in enumerate(found):
+            assert torch.equal(mine, ids[r::n]) and torch.equal(next_mine, targets[r::n])
+        rows = torch.cat([mine[:, 0] for mine, _ in found]).sort().values
+        assert torch.equal(rows, ids[:, 0].sort().values)
+        assert all(part.state_dict() == whole.state_dict() for part in parts)
+    assert all(part.identity() == whole.identity() for part in parts)
+
+
+def test_parts_that_are_none_are_named():
+    for n, following in ((4, 8), (5, 10)):
+        message = f"batch_size=6 must be a multiple of {n}, .* {following} is the next"
+        with pytest.raises(ValueError, match=message):
+            Batches(count(200), 6, 8, part=(0, n))
+    for part in ((2, 2), (-1, 2), (0, 0)):
+        with pytest.raises(ValueError, match=re.escape(f"part={part} must be (r, n) with 0 <= r")):
+            Batches(count(200), 6, 8, part=part)
 
 
 def test_short_streams_and_bad_arguments_are_named():
