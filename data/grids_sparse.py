@@ -17,7 +17,7 @@ PATTERNS = {
     "dense and banded": ("dense", "banded"),
     "banded and strided": ("banded", "strided"),
 }
-RATES = (4e-3, 8e-3, 1.6e-2)
+RATES = (6e-3, 1.2e-2)
 SHAPE = {"n_ctx": 1024, "n_layer": 2, "n_head": 2, "d_model": 64, "norm": "pre", "dropout": 0.0}
 SIZES = {"window": 64, "summary": 8}
 
@@ -30,14 +30,14 @@ def sparse() -> list[Grid]:
             {
                 "shape": {**SHAPE, **SIZES, "pattern": pattern},
                 "data": {"tales": 10_000, "held_out": 0.1, "vocab_size": 512},
-                "updates": 300,
-                "batch_size": 2,
+                "updates": 2400,
+                "batch_size": 1,
             },
             tuple({"lr": lr} for lr in RATES),
         )
         for name, pattern in PATTERNS.items()
     )
-    budget = "0.6M tokens, three learning rates a pattern, a cosine that ends with them"
+    budget = "2.5M tokens, two learning rates a pattern, a cosine that ends with them"
     return [Grid("sparse", pretrained, conditions, (0, 1, 2), budget)]
 
 
