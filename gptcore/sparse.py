@@ -10,7 +10,8 @@ the keys that its queries read. The predicates of `gptcore.attention` stay the d
     block    each block is a short text
 
 On a GPU two kernels of PyTorch's do this in one go, and are used once they have agreed with the
-blocks on a small example: `varlen_attn` with a window and FlexAttention.
+blocks on a small example: `varlen_attn` with a window and FlexAttention. This was written without a
+GPU: what they are given is tested, they themselves are not, but by that example on yours.
 
 Source: Sparse Transformer §4.3 (patterns), §5.5 (blocks); Beltagy et al. 2020, "Longformer", §3.1
 (a band in chunks); Dong et al. 2024, "Flex Attention". The gradient in tiles is ours.

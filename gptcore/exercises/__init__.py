@@ -31,6 +31,7 @@ CHAPTERS: dict[int | str, str] = {
     7: "transfer",
     8: "pre_ln",
     10: "decoding",
+    11: "sparse",
     12: "scale",
     "W": "weights",
 }
