@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 Schedule = Literal["cosine", "cosine10", "linear", "constant"]
+Unit = Literal["updates", "tokens"]
 
 FUSED_DEVICES = ("cpu", "cuda", "xpu", "mps")
 
@@ -49,6 +50,9 @@ class OptimConfig:
     along a cosine (GPT-3), or constant."""
     decay_steps: int | None = None
     """Update at which the schedule reaches its end, where it stays; None: the last update."""
+    unit: Unit = "updates"
+    """What `warmup` and `decay_steps` count. GPT-3's count tokens, so that a batch which grows does
+    not bend the schedule."""
 
     def __post_init__(self) -> None:
         for name in ("lr", "eps", "weight_decay", "clip", "warmup", "decay_steps"):
@@ -73,6 +77,13 @@ class OptimConfig:
         if self.schedule not in get_args(Schedule):
             names = ", ".join(get_args(Schedule))
             raise ValueError(f"schedule={self.schedule!r} must be one of {names}")
+        if self.unit not in get_args(Unit):
+            raise ValueError(f"unit={self.unit!r} must be one of {', '.join(get_args(Unit))}")
+        if self.unit == "tokens" and (self.decay_steps is None or isinstance(self.warmup, float)):
+            raise ValueError(
+                f"unit='tokens' needs whole numbers of them, got warmup={self.warmup} and "
+                f"decay_steps={self.decay_steps}"
+            )
         if self.decay_steps is not None and self.decay_steps <= self.warmup:
             raise ValueError(
                 f"decay_steps={self.decay_steps} must be greater than warmup={self.warmup}"

@@ -125,3 +125,11 @@ def test_a_warm_up_below_one_is_a_part_of_all_updates(schedule):
     assert lr_at(5, 40, share) == 0.5 and lr_at(5, 80, share) == 0.25
     with pytest.raises(ValueError, match="warmup=1.5 must be a whole number, or a part below 1"):
         OptimConfig(warmup=1.5)
+
+
+def test_a_schedule_that_counts_tokens_needs_whole_numbers_of_them():
+    for changes in ({"warmup": 0.1, "decay_steps": 9}, {"warmup": 4}):
+        with pytest.raises(ValueError, match="unit='tokens' needs whole numbers of them, got warm"):
+            OptimConfig(unit="tokens", **changes)
+    with pytest.raises(ValueError, match="unit='days' must be one of updates, tokens"):
+        OptimConfig(unit="days")

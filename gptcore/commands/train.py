@@ -30,7 +30,7 @@ from gptcore.train.loop import Step, has_run
 from gptcore.train.lr_range import RateRange
 from gptcore.train.pretrain import Plan, PretrainConfig, RunConfig, pretrain, rate_range
 from gptcore.train.processes import join, leave
-from gptcore.train.recipes import pretraining
+from gptcore.train.recipes import gpt3, pretraining
 from gptcore.train.trackers import Tracker, tracker
 
 EXAMPLES = """
@@ -65,6 +65,9 @@ class Options:
     init: str | None = None
     """Train on from the weights of a folder, a shipped model or one on the Hugging Face Hub, with
     its shape and its tokenizer, a new optimizer and a new schedule. None: from random weights."""
+    recipe: Literal["suited", "gpt3"] = "suited"
+    """What the options under "optim" default to. suited: what suits the size of the network. gpt3:
+    GPT-3's whole run, its warm-up, growing batch and decay shrunk alike to --steps."""
     resume: bool = False
     """Go on with the run that OUT holds; begin if it holds none."""
     quiet: bool = False
@@ -96,6 +99,11 @@ def defaults(args: list[str]) -> Options:
     given = tyro.cli(Options, prog="gptcore train", args=args, default=first)
     if given.resume and (known := began_with(given.out)):
         return _as_begun(first, known, given, "--preset" in words)
+    if given.recipe == "gpt3":
+        if given.init is not None:
+            raise ValueError("recipe='gpt3' begins from random weights: leave out --init")
+        plan = gpt3(given.model, given.run.steps, given.run.batch_size, parts=given.run.accumulate)
+        return replace(first, optim=plan.optim)
     if given.init is None:
         return replace(first, optim=pretraining(given.model, given.run.steps).optim)
     if given.model != PRESETS[given.preset]:
@@ -113,7 +121,7 @@ def _as_begun(first: Options, known: dict[str, Any], given: Options, preset: boo
     if "text_sha256" in corpus and not given.data.text:
         raise ValueError(f"the run in {given.out} was begun on files: name them again with --text")
     model = {**known["model"], "vocab_size": corpus.get("vocab_size", known["model"]["vocab_size"])}
-    steps = optim.pop("steps", first.run.steps)
+    steps = optim.pop("steps", known.get("steps", first.run.steps))
     same = {name: known[name] for name in ("accumulate", "seed")}
     names = ("held_out", "pack", "tales", "tales_seed", "demonstrations", "tokenizer_bytes")
     read = {name: corpus[name] for name in names if name in corpus}
@@ -121,6 +129,7 @@ def _as_begun(first: Options, known: dict[str, Any], given: Options, preset: boo
         first,
         model=first.model if preset else GPTConfig(**model),
         init=known.get("init"),
+        recipe="gpt3" if "ramp" in known["data"] else "suited",
         optim=OptimConfig(**optim),
         run=replace(first.run, steps=steps, batch_size=known["data"]["batch_size"], **same),
         data=replace(first.data, **read),
@@ -136,6 +145,7 @@ def run(options: Options, command: str) -> None:
         model=None if options.init else options.model,
         init=options.init,
         optim=options.optim,
+        recipe=options.recipe,
         data=options.data,
         run=options.run,
         resume=options.resume,

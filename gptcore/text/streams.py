@@ -17,7 +17,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -161,6 +161,21 @@ class TokenStream:
         return TokenStream(tokens, self.vocab_size, None, None, name, self.tokenizer)
 
 
+@dataclass(frozen=True)
+class Ramp:
+    """A batch that begins small and grows in proportion to the tokens read (GPT-3 App. B)."""
+
+    start: int
+    """Windows of the first batch."""
+    tokens: int
+    """Tokens after which it has its full size."""
+
+    def __post_init__(self) -> None:
+        for name in ("start", "tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"ramp.{name}={getattr(self, name)} must be at least 1")
+
+
 class Batches:
     """An endless iterator of (ids, targets), each (B, T) int64; targets are ids moved by one.
 
@@ -177,6 +192,7 @@ class Batches:
         device: where the batches go; to a GPU they are copied while it computes.
         part: (r, n) gives only rows r, r + n, r + 2n, ... of each batch, for process r of n. The n
             parts together are the batch, and the place in the data is the same in all.
+        ramp: how the batch grows to `batch_size`; None: it has that size from the beginning.
 
     Raises:
         ValueError: an argument breaks its rule, or the stream is too short for one window.
@@ -190,6 +206,7 @@ class Batches:
         seed: int = 0,
         device: torch.device | str = "cpu",
         part: tuple[int, int] = (0, 1),
+        ramp: Ramp | None = None,
     ) -> None:
         for name, value in (("batch_size", batch_size), ("n_ctx", n_ctx)):
             if value < 1:
@@ -203,7 +220,9 @@ class Batches:
                 f"batch_size={batch_size} must be a multiple of {part[1]}, the number of processes "
                 f"that share each batch: {-(-batch_size // part[1]) * part[1]} is the next"
             )
-        self.part = part
+        if ramp is not None and ramp.start > batch_size:
+            raise ValueError(f"ramp.start={ramp.start} must be at most batch_size={batch_size}")
+        self.part, self.ramp, self._given = part, ramp, 0
         self.stream = stream if isinstance(stream, TokenStream) else TokenStream.of(stream)
         if len(self.stream) < n_ctx + 1:
             raise ValueError(
@@ -218,13 +237,15 @@ class Batches:
         return self
 
     def __next__(self) -> tuple[Tensor, Tensor]:
-        starts = self._starts[self._position : self._position + self.batch_size]
+        size = self._size()
+        starts = self._starts[self._position : self._position + size]
         self._position += len(starts)
-        while len(starts) < self.batch_size:
+        while len(starts) < size:
             self._go_to(self._epoch + 1, 0)
-            more = self._starts[: self.batch_size - len(starts)]
+            more = self._starts[: size - len(starts)]
             self._position = len(more)
             starts = np.concatenate([starts, more])
+        self._given += size
         tokens, width = self.stream.tokens, self.n_ctx + 1
         mine = starts[self.part[0] :: self.part[1]].tolist()
         rows = np.stack([tokens[i : i + width] for i in mine])
@@ -234,6 +255,14 @@ class Batches:
         elif self.device.type != "cpu":
             block = block.to(self.device)
         return block[:, :-1], block[:, 1:]
+
+    def _size(self) -> int:
+        """Windows of the next batch, a multiple of the processes that share it."""
+        if self.ramp is None:
+            return self.batch_size
+        done = min(1.0, self._given * self.n_ctx / self.ramp.tokens)
+        size = self.ramp.start + int((self.batch_size - self.ramp.start) * done)
+        return max(1, size // self.part[1]) * self.part[1]
 
     def _go_to(self, epoch: int, position: int) -> None:
         """Draw the windows of `epoch` and stand before the one at `position`."""
@@ -246,20 +275,25 @@ class Batches:
 
     def identity(self) -> dict[str, Any]:
         """What decides the batches, apart from the place in them: equal means the same data."""
+        ramp = {} if self.ramp is None else {"ramp": asdict(self.ramp)}
         return {
             "batch_size": self.batch_size,
             "n_ctx": self.n_ctx,
             "seed": self.seed,
             "tokens_sha256": self.stream.sha256,
+            **ramp,
         }
 
     def state_dict(self) -> dict[str, int]:
-        """The place in the data: the epoch, and how many of its windows were given."""
-        return {"epoch": self._epoch, "position": self._position}
+        """The place in the data: the epoch, how many of its windows were given, and with a ramp
+        how many in all."""
+        given = {} if self.ramp is None else {"given": self._given}
+        return {"epoch": self._epoch, "position": self._position, **given}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go to a place that `state_dict` of the same data returned."""
         self._go_to(state["epoch"], state["position"])
+        self._given = state.get("given", 0)
 
 
 def _encode(

@@ -142,7 +142,7 @@ def _check(
     ):
         if value < least:
             raise ValueError(f"{name}={value} must be at least {least}")
-    if optim.warmup >= steps:
+    if optim.warmup >= steps and optim.unit == "updates":
         raise ValueError(f"warmup={optim.warmup} must be less than steps={steps}")
     if eval_every and eval_fn is None:
         raise ValueError(f"eval_every={eval_every} needs an eval_fn")
@@ -227,7 +227,8 @@ class _Run:
         began = time.perf_counter()
         if not self.model.training:
             self.given.train()
-        lr = lr_at(self.step, self.steps, self.optim)
+        done = self.step if self.optim.unit == "updates" else self.tokens
+        lr = lr_at(done, self.steps, self.optim)
         micro = [self._batch() for _ in range(self.accumulate)]
         loss, count, grads = self._gradient(micro)
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
@@ -312,7 +313,7 @@ class _Run:
         clip = "a clip" if self.optim.clip is None else f"clip < {self.optim.clip}"
         raise Diverged(
             f"{what} at step {self.step + 1}: training diverged. {kept}Try, in this order: "
-            f"lr < {self.optim.lr}; warmup > {self.optim.warmup} updates; {clip}; "
+            f"lr < {self.optim.lr}; warmup > {self.optim.warmup} {self.optim.unit}; {clip}; "
             + ("fp32 precision" if self.precision != "fp32" else "a look at the data")
         )
 

@@ -10,7 +10,7 @@ model became beside a unigram, a bigram and a trigram model).
 Departures from the papers:
  1. The tokenizer is trained on the text of the run, unless one is given.
  2. Windows begin at another offset in every epoch, so no token is always the first of its window.
- 3. GPT-3's batch grows during training; here it has one size.
+ 3. GPT-3's batch grows during training; here it has one size, unless `recipe="gpt3"` is chosen.
 
 Source: GPT-1 §3.1 and §4.1; GPT-3 §2.3 and App. B.
 """
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import torch
 
@@ -45,7 +45,7 @@ from gptcore.train.folders import (
 from gptcore.train.loop import Precision, Step, fit
 from gptcore.train.lr_range import RateRange, lr_range
 from gptcore.train.processes import World, join, told_when_lost
-from gptcore.train.recipes import Recipe, pretraining
+from gptcore.train.recipes import Recipe, gpt3, pretraining
 from gptcore.train.record import Metrics, describe, read_metrics, write_json
 
 
@@ -112,7 +112,10 @@ class PretrainConfig:
     """Train on from the weights of a folder, a shipped model or one on the Hugging Face Hub, with
     its tokenizer, a new optimizer and a new schedule. None: from random weights."""
     optim: OptimConfig | None = None
-    """How the weights move; None: what suits the size of the network (`gptcore.train.recipes`)."""
+    """How the weights move; None: what the recipe says (`gptcore.train.recipes`)."""
+    recipe: Literal["suited", "gpt3"] = "suited"
+    """suited: what suits the size of the network. gpt3: GPT-3's whole run with all its lengths
+    shrunk alike: a batch that grows, and a schedule that counts tokens."""
     data: DataConfig = field(default_factory=DataConfig)
     """What to read."""
     run: RunConfig = field(default_factory=RunConfig)
@@ -124,7 +127,12 @@ class PretrainConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
-        if self.optim and self.optim.warmup >= self.run.steps:
+        if self.recipe not in ("suited", "gpt3"):
+            raise ValueError(f"recipe={self.recipe!r} must be one of suited, gpt3")
+        if self.recipe == "gpt3" and not self.data.pack:
+            raise ValueError("recipe='gpt3' puts an end-of-text token after each document: pack")
+        updates = self.optim and self.optim.unit == "updates"
+        if updates and self.optim.warmup >= self.run.steps:  # type: ignore[union-attr]
             raise ValueError(
                 f"warmup={self.optim.warmup} must be less than steps={self.run.steps}; a part of "
                 "them, such as 0.1, fits any number"
@@ -222,6 +230,7 @@ def _begun(
                 run.seed,
                 device,
                 part=(world.rank, world.size),
+                ramp=recipe.ramp,
             ),
             optim,
             run.steps,
@@ -236,7 +245,9 @@ def _begun(
             eval_fn=lambda model: evaluate(model, sample).nats_per_token,
             eval_every=run.eval_every or run.steps,
             seed=run.seed,
-            settings={"corpus": corpus.settings} | ({"init": config.init} if config.init else {}),
+            settings={"corpus": corpus.settings}
+            | ({"init": config.init} if config.init else {})
+            | ({"steps": run.steps} if recipe.ramp else {}),
         )
     except ValueError as error:
         raise ValueError(f"{error}{_further(error, out, optim)}") from error
@@ -271,7 +282,10 @@ def _ready(
 def _optim(config: PretrainConfig, shape: GPTConfig) -> tuple[OptimConfig, Recipe]:
     """How the weights move, the warm-up in updates, and the recipe of a network of this size."""
     steps = config.run.steps
-    recipe = pretraining(shape, steps, further=config.init is not None)
+    if config.recipe == "gpt3":
+        recipe = gpt3(shape, steps, config.run.batch_size, parts=config.run.accumulate)
+    else:
+        recipe = pretraining(shape, steps, further=config.init is not None)
     optim = config.optim or recipe.optim
     if 0 < optim.warmup < 1:
         optim = replace(optim, warmup=int(optim.warmup * steps))

@@ -23,6 +23,7 @@ from typing import TypeVar, get_args
 from gptcore.config import GPT3_TABLE_2_1, PRESETS, GPTConfig
 from gptcore.heads.classifier import Place, Trained
 from gptcore.optim import OptimConfig
+from gptcore.text.streams import Ramp
 from gptcore.train.loop import Precision
 
 
@@ -35,10 +36,22 @@ class Recipe:
     optim: OptimConfig
     longest: int
     """Warm-up in a run that has room for it, in updates."""
+    ramp: Ramp | None = None
+    """How the batch grows; None: it does not."""
+    tokens: int = 0
+    """Tokens of a run that is a published one with all its lengths shrunk; 0: it is none."""
 
     def told(self, steps: int) -> str:
         """In one line, for a run of so many updates."""
         plan = self.optim
+        if self.ramp is not None:
+            return (
+                f"{self.name} ({self.source}): 1/{GPT3_RUN / self.tokens:,.0f} of its 300 billion "
+                f"tokens, every length shrunk alike: about {self.tokens:,} tokens in {steps} "
+                f"updates, warm-up {plan.warmup:,} tokens to lr {plan.lr:g}, {plan.schedule} until "
+                f"{plan.decay_steps:,}, batches of {self.ramp.start} windows at first and full "
+                f"after {self.ramp.tokens:,} tokens"
+            )
         short = f", shortened from {self.longest}" if plan.warmup < self.longest else ""
         return (
             f"{self.name} ({self.source}): lr {plan.lr:g}, warm-up {plan.warmup} of {steps} "
@@ -74,6 +87,14 @@ OURS = "this course, by trying on Tales"
 GPT3 = OptimConfig(betas=(0.9, 0.95), weight_decay=0.1, schedule="cosine10")
 GPT3_WARMUP = 750
 """Updates: 375 million tokens at the smaller models' half a million an update."""
+
+GPT3_RUN, GPT3_RISE, GPT3_FALL = 300e9, 375e6, 260e9
+"""Tokens of the whole run, of its warm-up, and until the rate is at a tenth."""
+GPT3_FIRST_BATCH = 32e3
+"""Tokens."""
+GPT3_RAMP = {"least": (0.5e6, 4e9), "most": (3.2e6, 12e9)}
+"""Full batch -> tokens over which it grows: "4-12 billion depending on size". Which size has what
+between the ends is not said; here, in a line with the full batch."""
 
 SMALL = {
     blocks(PRESETS["tiny"]): Recipe("tiny", OURS, OptimConfig(lr=1e-3), 100),
@@ -112,6 +133,42 @@ def pretraining(shape: GPTConfig, steps: int, *, further: bool = False) -> Recip
     warmup, lr = min(found.longest, steps // 10), found.optim.lr * (0.1 if further else 1)
     name = f"{found.name}, a tenth of its rate" if further else found.name
     return replace(found, name=name, optim=replace(found.optim, lr=lr, warmup=warmup))
+
+
+def gpt3(shape: GPTConfig, steps: int, windows: int, *, parts: int = 1) -> Recipe:
+    """GPT-3's whole run in fewer updates: warm-up, ramp and decay shrunk by one factor.
+
+    The factor is that of the tokens. These follow from the updates: while a batch of w windows
+    grows in proportion to the tokens from b to B over a part r of all D windows, dw = (B - b) per
+    r D, which takes r D ln(B / b) / (B - b) updates; the rest takes (1 - r) D / B. The row of Table
+    2.1 is the nearest in size; it gives the ratio of the first batch to the full one. The rate is
+    that of `pretraining`: printed for GPT-3's sizes, our own for smaller ones.
+
+    Args:
+        shape: of the network.
+        steps: updates in the run.
+        windows: n_ctx tokens each, in a full batch (one of those that make an update).
+        parts: batches per update.
+
+    Source: GPT-3 Table 2.1, App. B.
+    """
+    name = _nearest(shape, {blocks(PRESETS[n]): n for n in GPT3_TABLE_2_1})
+    full = GPT3_TABLE_2_1[name].batch_tokens
+    (low, shortest), (high, longest) = GPT3_RAMP["least"], GPT3_RAMP["most"]
+    part = (shortest + (longest - shortest) * (full - low) / (high - low)) / GPT3_RUN
+    first = max(1, round(windows * GPT3_FIRST_BATCH / full))
+    growing = math.log(windows / first) / (windows - first) if windows > first else 1 / windows
+    tokens = parts * steps / (part * growing + (1 - part) / windows) * shape.n_ctx
+    factor = tokens / GPT3_RUN
+    optim = replace(
+        GPT3,
+        lr=pretraining(shape, steps).optim.lr,
+        warmup=round(GPT3_RISE * factor),
+        decay_steps=round(GPT3_FALL * factor),
+        unit="tokens",
+    )
+    ramp = Ramp(first, max(1, round(part * tokens)))
+    return Recipe(name, "GPT-3 Table 2.1, App. B", optim, GPT3_WARMUP, ramp, round(tokens))
 
 
 def finetuning(shape: GPTConfig) -> TuningRecipe:

@@ -186,3 +186,27 @@ def test_files_are_named_again_on_a_resume(tmp_path, capsys):
     assert "was begun on files: name them again with --text" in failing(capsys, *again)
     _, err = ran(capsys, tmp_path / "run", "--resume", "--text", tmp_path / "a.txt")
     assert "going on after update 6 of 6" in err
+
+
+def test_gpt3s_recipe_is_told_followed_and_gone_on_with(tmp_path, capsys):
+    args = [*SMALL, "--recipe", "gpt3", "--steps", 40, "--batch-size", 16, "--save-every", 20]
+    _, err = ran(capsys, tmp_path / "run", *args)
+    told = "recipe gpt3-small (GPT-3 Table 2.1, App. B): 1/"
+    assert told in err and "every length shrunk alike" in err and "here" not in err
+    steps = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
+    sizes = [b["tokens"] - a["tokens"] for a, b in zip(steps, steps[1:], strict=False)]
+    assert steps[0]["tokens"] == 16 and sizes == sorted(sizes) and sizes[-1] == 16 * 16
+    assert steps[-1]["lr"] < 0.11 * max(s["lr"] for s in steps)  # constant at a tenth at the end
+    _, err = ran(capsys, tmp_path / "run", *args, "--resume")
+    assert "going on after update 40 of 40" in err
+    _, err = ran(capsys, tmp_path / "run", "--resume")  # what was begun is found again
+    assert "going on after update 40 of 40" in err and told in err
+    assert record(tmp_path / "run")["recipe"] == "gpt3-small"
+    assert "recipe='gpt3' puts an end-of-text" in failing(
+        capsys, "train", "--out", tmp_path / "x", "--recipe", "gpt3", "--no-pack"
+    )
+    assert "leave out --init" in failing(
+        capsys, "train", "--out", tmp_path / "x", "--recipe", "gpt3", "--init", "tales-gpt1"
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gptcore.text.streams import Batches, TokenStream, Unfinished
+from gptcore.text.streams import Batches, Ramp, TokenStream, Unfinished
 from gptcore.tokenizer import Tokenizer
 
 DOCUMENTS = ["one fish", "two fish", "", "red fïsh"]
@@ -214,6 +214,51 @@ def test_parts_that_are_none_are_named():
     for part in ((2, 2), (-1, 2), (0, 0)):
         with pytest.raises(ValueError, match=re.escape(f"part={part} must be (r, n) with 0 <= r")):
             Batches(count(200), 6, 8, part=part)
+
+
+def test_a_batch_grows_in_proportion_to_the_tokens_read():
+    """From 2 windows of 8 tokens to 10 over 400: after t tokens 2 + 8 t / 400, rounded down.
+
+    By hand: 0 tokens, 2; 16, 2.32; 32, 2.64; 48, 2.96; 64, 3.28; 88, 3.76; 112, 4.24; ...
+    """
+    batches = Batches(count(2000), 10, 8, ramp=Ramp(2, 400))
+    sizes, read = [], []
+    for _ in range(30):
+        read.append(8 * sum(sizes))
+        sizes.append(len(next(batches)[0]))
+    assert sizes[:7] == [2, 2, 2, 2, 3, 3, 4]
+    assert read[:7] == [0, 16, 32, 48, 64, 88, 112]
+    assert [n for n, t in zip(sizes, read, strict=True) if t >= 400] == [10] * sizes.count(10)
+    assert sizes[-1] == 10
+
+
+@pytest.mark.parametrize("before", [1, 5, 40])
+def test_a_growing_batch_goes_on_where_it_was(before):
+    batches = Batches(count(500), 10, 8, seed=2, ramp=Ramp(2, 400))
+    for _ in range(before):
+        next(batches)
+    again = Batches(count(500), 10, 8, seed=2, ramp=Ramp(2, 400))
+    again.load_state_dict(json.loads(json.dumps(batches.state_dict())))
+    for _ in range(10):
+        assert torch.equal(next(again)[0], next(batches)[0])
+    assert batches.identity()["ramp"] == {"start": 2, "tokens": 400}
+    assert "ramp" not in Batches(count(500), 10, 8).identity()  # runs of before go on
+
+
+def test_a_growing_batch_is_dealt_out_evenly():
+    parts = [Batches(count(500), 8, 8, part=(r, 4), ramp=Ramp(2, 400)) for r in range(4)]
+    for _ in range(20):
+        (size,) = {len(next(part)[0]) for part in parts}
+        assert 1 <= size <= 2
+    assert size == 2
+
+
+def test_ramps_that_are_none_are_named():
+    with pytest.raises(ValueError, match=r"ramp\.start=11 must be at most batch_size=10"):
+        Batches(count(500), 10, 8, ramp=Ramp(11, 400))
+    for start, tokens, name in ((0, 1, "start=0"), (1, 0, "tokens=0")):
+        with pytest.raises(ValueError, match=f"ramp.{name} must be at least 1"):
+            Ramp(start, tokens)
 
 
 def test_short_streams_and_bad_arguments_are_named():

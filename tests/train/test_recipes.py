@@ -3,7 +3,8 @@
 import pytest
 
 from gptcore.config import PRESETS, GPTConfig
-from gptcore.train.recipes import finetuning, pretraining
+from gptcore.optim import lr_at
+from gptcore.train.recipes import finetuning, gpt3, pretraining
 
 PRINTED = {  # GPT-1 §4.1; GPT-3 Table 2.1, whose rows stand for GPT-2's unpublished ones
     "gpt1": 2.5e-4,
@@ -57,3 +58,48 @@ def test_the_vocabulary_does_not_make_a_network_large():
 def test_fine_tuning_rates_are_those_printed(name, lr, batch):
     found = finetuning(PRESETS[name])
     assert (found.lr, found.batch_size) == (lr, batch)
+
+
+@pytest.mark.parametrize(
+    ("name", "windows", "steps", "first", "ramp"),
+    [("gpt3-small", 244, 615_680, 16, 4e9), ("gpt3-175b", 1562, 107_391, 16, 12e9)],
+)
+def test_gpt3s_recipe_at_full_length_is_the_printed_one(name, windows, steps, first, ramp):
+    """300 billion tokens are 146,484,375 windows of 2,048.
+
+    125M: half a million tokens are 244 windows, 32 k of them 16. While the batch grows over 4/300
+    of the run, a window takes ln(244/16)/228 = 0.01195 updates, afterwards 1/244: 615,680 in all.
+    175B: 3.2 million are 1,562 windows; over 12/300, ln(1562/16)/1546 = 0.002963: 107,391.
+    """
+    found = gpt3(PRESETS[name], steps, windows)
+    assert found.tokens == pytest.approx(300e9, rel=1e-4)
+    assert found.optim.warmup == pytest.approx(375e6, rel=1e-4)
+    assert found.optim.decay_steps == pytest.approx(260e9, rel=1e-4)
+    assert (found.ramp.start, found.ramp.tokens) == (first, pytest.approx(ramp, rel=1e-4))
+    plan = found.optim
+    assert (plan.betas, plan.eps, plan.clip, plan.weight_decay) == ((0.9, 0.95), 1e-8, 1.0, 0.1)
+    for tokens, part in ((187.5e6, 1 / 2), (375e6, 1), (130e9, 0.551), (260e9, 0.1), (300e9, 0.1)):
+        assert lr_at(tokens, 0, plan) == pytest.approx(part * PRINTED[name], rel=1e-3)
+
+
+def test_gpt3s_recipe_shrinks_every_length_by_one_factor():
+    """1,000 updates of at most 50 windows of 64 tokens, by hand.
+
+    32 k of half a million is 3.2 windows, so 3. Growing takes ln(50/3)/47 = 0.059860 updates per
+    window over 4/300 of the run, the rest 0.02: 0.0205315 in the mean, 48,706 windows, 3,117,164
+    tokens, 1.03905e-5 of 300 billion. So the rate rises for 3,896 and falls until 2,701,542.
+    """
+    shape = GPTConfig(vocab_size=300, n_ctx=64, n_layer=2, n_head=2, d_model=128)
+    found = gpt3(shape, 1000, 50)
+    assert found.tokens == pytest.approx(3_117_164, rel=1e-4)
+    assert found.optim.warmup == 3_896
+    assert found.optim.decay_steps == pytest.approx(2_701_542, rel=1e-4)
+    assert (found.ramp.start, found.ramp.tokens) == (3, pytest.approx(41_562, rel=1e-4))
+    assert found.optim.lr == 3e-3  # this size has no printed one
+    assert found.told(1000).startswith(
+        "gpt3-small (GPT-3 Table 2.1, App. B): 1/96,241 of its 300 billion tokens, every length "
+        "shrunk alike: about 3,117,"
+    )
+    twice = gpt3(shape, 1000, 50, parts=2)
+    assert twice.tokens == pytest.approx(2 * found.tokens, rel=1e-6)
+    assert gpt3(shape, 10, 1).ramp.start == 1  # a single window cannot grow

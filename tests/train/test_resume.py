@@ -10,7 +10,7 @@ import torch
 from short_runs import DATA, OPTIM, batches, curve, new, run, same
 
 from gptcore import checkpoint
-from gptcore.text.streams import Batches
+from gptcore.text.streams import Batches, Ramp
 from gptcore.tokenizer import Tokenizer
 from gptcore.train import loop
 from gptcore.train.loop import fit, has_run
@@ -229,3 +229,27 @@ def test_a_share_of_all_updates_belongs_to_their_number(tmp_path):
     run(steps=8, optim=optim, checkpoint_dir=tmp_path)
     with pytest.raises(ValueError, match=r"optim\.steps=8, now optim\.steps=20"):
         run(steps=20, optim=optim, checkpoint_dir=tmp_path, resume=True)
+
+
+def test_a_growing_batch_and_a_schedule_in_tokens_resume(tmp_path):
+    """Windows of 8 tokens, 2 at first, 6 after 160; the rate rises for 64 tokens, by hand."""
+    optim = replace(OPTIM, unit="tokens", warmup=64, decay_steps=640, schedule="cosine10")
+
+    def records(stop=None, **options):
+        data = Batches(DATA, 6, 8, ramp=Ramp(2, 160))
+        found = []
+        for step in fit(new(), data, optim, 12, **options):
+            found.append(curve(step))
+            if step.step == stop:
+                break
+        return found
+
+    unbroken = records()
+    assert [r[1] for r in unbroken[:6]] == [16, 32, 48, 72, 96, 128]  # 2, 2, 2, 3, 3, 4 windows
+    assert [round(r[3] / OPTIM.lr, 6) for r in unbroken[:4]] == [0, 0.25, 0.5, 0.75]
+    first = records(5, checkpoint_dir=tmp_path)
+    assert first + records(checkpoint_dir=tmp_path, resume=True) == unbroken
+    with pytest.raises(
+        ValueError, match=r"data\.ramp={'start': 2, 'tokens': 160}, now data\.ramp="
+    ):
+        fit(new(), Batches(DATA, 6, 8), optim, 12, checkpoint_dir=tmp_path, resume=True)
