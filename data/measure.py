@@ -20,7 +20,7 @@ recorded (`make measure-sample`).
     layers     the score against the number of blocks kept
     labels     the score against the number of labels, with and without pre-training
     real       SST-2 and RTE, with and without pre-training
-    sparse     dense, banded, strided, fixed and two in turn, at a context several tales long
+    sparse     dense, banded, fixed and two of them in turn, at a context several tales long
     decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
 
