@@ -20,6 +20,7 @@ Source: Sparse Transformer §4.3 (patterns), §5.5 (blocks); Beltagy et al. 2020
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -196,8 +197,8 @@ class _Tiled(torch.autograd.Function):
     """One tile after another, and once more for the gradient.
 
     Left to itself, the gradient of a slice is a tensor as long as what was sliced, so that a loop
-    over slices is quadratic again. Here every tile adds its part to one gradient. Nothing of a
-    tile is kept: computing it again costs little beside keeping overlapping keys of all tiles.
+    over slices is quadratic again. Here every tile adds its part to one gradient. No weights are
+    kept: computing them again costs little beside keeping those of all tiles.
     """
 
     @staticmethod
@@ -209,8 +210,11 @@ class _Tiled(torch.autograd.Function):
         ctx.random = _random_state(q.device) if dropout else None
         y = _like(q, q.dtype)
         for rows, columns, mask in tiles:
-            parts = q[:, :, rows], k[:, :, columns], v[:, :, columns]
-            y[:, :, rows] = F.scaled_dot_product_attention(*parts, mask, dropout_p=dropout)
+            a, b, c = q[:, :, rows], k[:, :, columns], v[:, :, columns]
+            if dropout:
+                y[:, :, rows] = F.dropout(_weights(a, b, mask), dropout) @ c
+            else:
+                y[:, :, rows] = F.scaled_dot_product_attention(a, b, c, mask)
         return y
 
     @staticmethod
@@ -219,21 +223,39 @@ class _Tiled(torch.autograd.Function):
             raise RuntimeError("create_graph=True: attention in tiles has no second derivative")
         q, k, v = ctx.saved_tensors
         wide = torch.promote_types(q.dtype, torch.float32)  # many tiles add to one key
-        grads = _like(q, q.dtype), _like(k, wide).zero_(), _like(v, wide).zero_()
+        grad_q = _like(q, q.dtype)
+        grad_k, grad_v = (_like(x, wide).zero_() for x in (k, v))
         with _same_random(ctx.random, q.device):
             for rows, columns, mask in ctx.tiles:
-                with torch.enable_grad():
-                    parts = q[:, :, rows], k[:, :, columns], v[:, :, columns]
-                    parts = [part.detach().requires_grad_() for part in parts]
-                    y = F.scaled_dot_product_attention(*parts, mask, dropout_p=ctx.dropout)
-                found = torch.autograd.grad(y, parts, grad[:, :, rows])
-                grads[0][:, :, rows] = found[0]
-                for total, part in zip(grads[1:], found[1:], strict=True):
-                    if isinstance(columns, slice):
-                        total[:, :, columns] += part
-                    else:
-                        total.index_add_(2, columns, part.to(wide))
-        return grads[0], grads[1].to(k.dtype), grads[2].to(v.dtype), None, None
+                a, b, c, g = q[:, :, rows], k[:, :, columns], v[:, :, columns], grad[:, :, rows]
+                weights = _weights(a, b, mask)
+                slope = g @ c.transpose(-2, -1)
+                dropped = weights
+                if ctx.dropout:
+                    kept = F.dropout(torch.ones_like(weights), ctx.dropout)
+                    dropped, slope = weights * kept, slope * kept
+                slope = slope.mul_(weights)  # w g; of the scores: w g - w Σ w g
+                slope.addcmul_(weights, slope.sum(-1, keepdim=True), value=-1)
+                slope.div_(math.sqrt(q.shape[-1]))
+                grad_q[:, :, rows] = slope @ b
+                _add(grad_k, columns, slope.transpose(-2, -1) @ a)
+                _add(grad_v, columns, dropped.transpose(-2, -1) @ g)
+        return grad_q, grad_k.to(k.dtype), grad_v.to(v.dtype), None, None
+
+
+def _weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
+    """(B, H, R, K) attention weights of a tile, step by step."""
+    scores = (q @ k.transpose(-2, -1)).div_(math.sqrt(q.shape[-1]))
+    wide = torch.promote_types(q.dtype, torch.float32)
+    return scores.masked_fill_(~mask, float("-inf")).softmax(-1, dtype=wide).to(q.dtype)
+
+
+def _add(total: Tensor, columns: slice | Tensor, part: Tensor) -> None:
+    """Add what a tile found for its keys, each of which stands once among them."""
+    if isinstance(columns, slice):
+        total[:, :, columns] += part
+    else:
+        total.index_add_(2, columns, part.to(total.dtype))
 
 
 def flex(q: Tensor, k: Tensor, v: Tensor, pattern: str, window: int, summary: int = 8) -> Tensor:
