@@ -25,6 +25,9 @@ SOURCES = {
     "4,000": "Xiong et al. 2020, §3: warm-up of its translation models, updates",
     "511": "a window of 512 scores all of its tokens but the first",
     "200": "chapter 05, to try B: updates that a reader is asked to make",
+    "37.5": "chapter 12: the slip of a common summary; GPT-3 App. B has 375 million",
+    "260": "GPT-3 App. B: billions of tokens until the cosine ends",
+    "120": "experiments.pretraining.REPORTING, held-out windows",
     "4e-3": "chapter 05, to try C: the next doubling of a rate that a cell uses, 2e-3",
 }
 

@@ -16,7 +16,7 @@ from gptcore.show.widgets import Explorer
 
 __all__ = ["BudgetGame", "runs_of_record"]
 
-BUDGETS = (3e11, 1e12, 3.3e12)
+BUDGETS = (3e11, 1e12, 1.6e12)
 
 
 class BudgetGame(Explorer):
