@@ -15,9 +15,6 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import torch
-
-from gptcore.attention import may_attend
 from gptcore.config import GPTConfig
 
 if TYPE_CHECKING:
@@ -209,6 +206,13 @@ def report(of: GPT | GPTConfig) -> str:
 @lru_cache(64)
 def _keys_read(pattern: str, n: int, window: int, summary: int) -> float:
     """Keys that a position may read, in the mean over a context of n."""
+    if pattern in ("dense", "banded"):
+        w = min(n, window) if pattern == "banded" else n
+        return w * (w + 1) / 2 / n + (n - w) * w / n
+    import torch  # slow to load; the other patterns are counted
+
+    from gptcore.attention import may_attend
+
     k = torch.arange(n)[None]
     counts = (
         int(may_attend(pattern, q[:, None], k, window=window, summary=summary).sum())

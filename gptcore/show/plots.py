@@ -86,6 +86,7 @@ def line(
         ValueError: if xs and ys have different lengths, or a spread fits no line.
     """
     fig, mode = _figure(title, x, y, height), "lines+markers" if markers else "lines"
+    fig.update_layout(hovermode="x unified")
     for name, (xs, ys) in series.items():
         if len(xs) != len(ys):
             raise ValueError(f"series {name!r} has {len(xs)} xs and {len(ys)} ys")
@@ -94,17 +95,13 @@ def line(
     for name, ends in (spread or {}).items():
         _add_error(fig, name, series, *ends)
     for name, value in (reference or {}).items():
-        fig.add_hline(
-            value,
-            line={"dash": "dot", "width": 1.5, "color": INK},
-            annotation={"text": name, "font": {"size": 12}, "yanchor": "bottom"},
-            annotation_position="top right",
-        )
+        dots = {"dash": "dot", "width": 1.5, "color": INK}
+        text = {"text": name, "font": {"size": 12}, "yanchor": "bottom"}
+        fig.add_hline(value, line=dots, annotation=text, annotation_position="top right")
     _legend(fig, len(series) > 1)
-    fig.update_layout(hovermode="x unified")
     fig.update_xaxes(**_scale(log_x, [x for xs, _ in series.values() for x in xs]))
-    fig.update_yaxes(**_scale(log_y, [y for _, ys in series.values() for y in ys]))
     fig.update_yaxes(hoverformat=".4~f")
+    fig.update_yaxes(**_scale(log_y, [y for _, ys in series.values() for y in ys]))
     return fig
 
 
