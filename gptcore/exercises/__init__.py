@@ -30,6 +30,7 @@ CHAPTERS: dict[int | str, str] = {
     6: "finetuning",
     7: "transfer",
     8: "pre_ln",
+    9: "zero_shot",
     10: "decoding",
     11: "sparse",
     12: "scale",

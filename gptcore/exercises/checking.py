@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,6 +187,34 @@ def compare(
         if not equal(value, want, atol=atol) and equal(got, value, atol=atol):
             raise Mistake(cause, **said)
     raise Mistake(difference(got, want, atol=atol), **said)
+
+
+def compare_each(
+    got: Any,
+    want: Sequence,
+    names: Sequence[str],
+    mistakes: Sequence[Mapping[str, Any]],
+    given: str,
+    *,
+    atol: float = 1e-4,
+) -> None:
+    """Compare the parts of an answer, each with its own usual mistakes.
+
+    Args:
+        got: the reader's answer.
+        want: its parts, as they should be.
+        names: of the parts, such as "the loss".
+        mistakes: of each part; see `compare`.
+        given: what was put in.
+        atol: how far apart two numbers may be.
+
+    Raises:
+        Mistake: there are more parts or fewer, or one of them differs.
+    """
+    if not isinstance(got, list | tuple) or len(got) != len(want):
+        compare(got, want, given=given, atol=atol)
+    for name, one, right, wrong in zip(names, got, want, mistakes, strict=True):
+        compare(one, right, given=f"{given}; this is {name}", mistakes=wrong, atol=atol)
 
 
 def _check_arguments(answer: Callable, inputs: tuple) -> None:

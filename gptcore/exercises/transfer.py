@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gptcore.exercises.checking import Exercise, Mistake, call, compare
+from gptcore.exercises.checking import Exercise, Mistake, call, compare, compare_each
 from gptcore.exercises.comparing import in_order
 
 __all__ = ["EXERCISES"]
@@ -26,14 +26,6 @@ TABLE_5 = {
     "no auxiliary": [47.9, 92.0, 84.9, 83.2, 69.8, 81.1, 86.9, 54.4],
     "LSTM": [30.3, 90.5, 83.2, 71.8, 68.1, 73.7, 81.1, 54.6],
 }
-
-
-def _each(got: Any, want: Sequence, names: Sequence[str], mistakes: Sequence, given: str) -> None:
-    """Compare the parts of an answer, each with its own usual mistakes."""
-    if not isinstance(got, list | tuple) or len(got) != len(want):
-        compare(got, want, given=given)
-    for name, one, right, wrong in zip(names, got, want, mistakes, strict=True):
-        compare(one, right, given=f"{given}; this is {name}", mistakes=wrong)
 
 
 def _slopes(answer: Any) -> str:
@@ -73,7 +65,7 @@ def _slopes(answer: Any) -> str:
         ]
         want = p * (1 - p), 1 - p
         given = f"z = {logits}, y = {y}, so p = {p:.4f}"
-        _each(call(answer, z, y), want, names, mistakes, given)
+        compare_each(call(answer, z, y), want, names, mistakes, given)
     return (
         "You know what the logarithm is for: where the network is quite wrong, the slope of p is "
         "next to 0, and that of ln p next to 1."
@@ -101,7 +93,7 @@ def _worth(answer: Any) -> str:
         if isinstance(got, list | tuple) and len(got) == 3:
             got = (*got[:2], in_order(got[2], tasks))
         given = f"GPT-1's Table 5 over {len(tasks)} tasks" if table is TABLE_5 else str(table)
-        _each(got, (full - none, full - no_aux, helped), names, mistakes, given)
+        compare_each(got, (full - none, full - no_aux, helped), names, mistakes, given)
     return (
         "Pre-training is worth 14.7 points. The auxiliary objective helps on half of the tasks, "
         "small RTE among them, and costs 0.4 points on average."
@@ -159,7 +151,7 @@ def _matthews(answer: Any) -> str:
         want, mistakes = _matthews_mistakes(tp, fp, fn, tn)
         given = f"true = {true}, said = {said}"
         got = _called(answer, true, said)
-        _each(got, want, names, mistakes, given)
+        compare_each(got, want, names, mistakes, given)
     return (
         "Whoever finds every sentence acceptable is right in 7 of 10 cases here, and correlates "
         "with nothing: that is why CoLA is judged by Matthews' correlation."
