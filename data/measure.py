@@ -21,6 +21,7 @@ recorded (`make measure-sample`).
     labels     the score against the number of labels, with and without pre-training
     real       SST-2 and RTE, with and without pre-training
     sparse     dense, banded, fixed and two of them in turn, at a context several tales long
+    demonstrations  answers to questions, by the share of documents that show how, and by size
     decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
 
@@ -37,6 +38,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import grids_decoding
+import grids_demonstrations
 import grids_finetuning
 import grids_pretraining
 import grids_scaling
@@ -91,6 +93,7 @@ ALL = (
     *grids_finetuning.GRIDS,
     *grids_pretraining.GRIDS,
     *grids_decoding.GRIDS,
+    *grids_demonstrations.GRIDS,
     *grids_scaling.GRIDS,
     *grids_sparse.GRIDS,
 )

@@ -10,9 +10,11 @@ from gptcore.experiments import Record
 from gptcore.experiments.baselines import majority, words
 from gptcore.experiments.beginnings import beginning
 from gptcore.experiments.decoding import decoded
+from gptcore.experiments.demonstrations import PER_ANSWER, counted_words, demonstrated
 from gptcore.experiments.pretraining import REPORTING, network, pretrained
 from gptcore.experiments.scaling import scaled
 from gptcore.experiments.tuning import fine_tuned
+from gptcore.tales.lines import TASKS, options
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "data"))  # as the script itself finds its grids
@@ -28,6 +30,8 @@ def test_every_record_is_fair(name: str) -> None:
     read, labels = {"shape", "data", "updates", "batch_size"}, {"task", "n", "n_valid", "n_test"}
     needed = {run: read for run in (pretrained, scaled, beginning)}
     needed |= {decoded: {"body", "weights", "n", "samples"}}
+    needed |= {demonstrated: {"shape", "tokenizer", "corpus", "updates", "batch_size"}}
+    needed |= {counted_words: {"corpus"}}
     grids = script.GRIDS[name]()
     names = [c.name for grid in grids for c in grid.conditions]
     assert len(set(names)) == len(names)
@@ -107,6 +111,8 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
             n_items = own.settings["shape"]["n_layer"]
         elif grid.run is decoded:  # an opening
             n_items = own.settings["n"]
+        elif grid.run in (demonstrated, counted_words):  # a question
+            n_items = PER_ANSWER * sum(len(options(task)) for task in TASKS)
         else:
             n_items = REPORTING if grid.run in (pretrained, scaled) else own.settings["n_test"]
         assert runs.items.shape == (len(grid.seeds_of(own)), n_items)

@@ -9,6 +9,7 @@
     scaling      networks of several sizes on several amounts of text, as a grid runs them
     laws         the loss against size and text: fitted, resampled, foretold
     beginnings   gradients and the stream by depth, before the first update
+    demonstrations  questions answered after reading text with more and with fewer demonstrations
     decoding     stories written in one way of decoding: do they hold together, do they differ
     again        a part of a grid once more, held against its record
     baselines    what needs no network trained: majority, words counted, probes of frozen states
