@@ -15,6 +15,7 @@ with needing("show"):
 
 from gptcore.show.evidence import evidence
 from gptcore.show.explorers.anatomy.anatomy import Anatomy
+from gptcore.show.explorers.answers.answers import AnswersExplorer
 from gptcore.show.explorers.attention.attention import AttentionExplorer
 from gptcore.show.explorers.attention_steps.attention_steps import AttentionSteps
 from gptcore.show.explorers.budget.budget import BudgetGame
@@ -31,6 +32,7 @@ from gptcore.show.source import source
 
 __all__ = [
     "Anatomy",
+    "AnswersExplorer",
     "AttentionExplorer",
     "AttentionSteps",
     "BudgetGame",

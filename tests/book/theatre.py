@@ -7,10 +7,12 @@ import torch
 from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.show import (
-    Anatomy, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer, InputLayout, LiveCurve,
-    MaskPainter, ResidualStream, SamplingExplorer, TokenizerPlayground, TrainingCalculator,
+    Anatomy, AnswersExplorer, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer,
+    InputLayout, LiveCurve, MaskPainter, ResidualStream, SamplingExplorer, TokenizerPlayground,
+    TrainingCalculator,
 )
 from gptcore.experiments import Record
+from gptcore.tales.lines import Asked, Lines
 from gptcore.tokenizer import Tokenizer
 
 torch.manual_seed(0)
@@ -26,9 +28,17 @@ form = {"vocab_size": 512, "n_ctx": 128, "n_layer": 2, "n_head": 2}
 games = Record({}, [{"condition": f"{d}x2 on {D / 1e6:g}M", "test": -1.5 - 40 / d - 900 / D**0.5,
                      "tokens": D, "shape": {**form, "d_model": d}, **sold}
                     for d in (16, 32, 64) for D in (250_000, 500_000, 1_000_000)])
+asked = (Asked("place", "Where?", "In a town."), Asked("mood", "How is Rosa?", "Proud."))
+tales = {"place": [Lines(STORY, "Rosa", asked)] * 3, "mood": [Lines(STORY, "Rosa", asked)] * 2}
+logs = lambda step: [[-step * i for i in range(n)] for n in (8, 8, 8, 7, 7)]
+asks = Record({}, [{"condition": name, "role": "reported", "seed": seed, "n_params": n_params,
+                    "items": "1" * 90 + "0" * 285, "options": logs(0.1 * i)}
+                   for n_params, names in ((3, ("300k 0", "300k 1")), (10, ("1m 0", "1m 0.3",
+                   "1m 1, shuffled"))) for i, name in enumerate(names) for seed in (0, 1)])
 """
 EXPLORERS = {
     "anatomy": "Anatomy()",
+    "answers": "AnswersExplorer(asks, tales=tales)",
     "attention": "AttentionExplorer(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
     "attention_steps": "AttentionSteps(model, tokenizer, {'one': STORY, 'two': STORY[:20]})",
     "budget": "BudgetGame(games)",
@@ -43,6 +53,7 @@ EXPLORERS = {
 """Name -> the expression that makes it, after `SETUP`."""
 ROOTS = {
     "anatomy": ".gpt-anatomy",
+    "answers": ".gpt-answers",
     "attention": ".gpt-attention",
     "attention_steps": ".gpt-steps",
     "budget": ".gpt-budget",

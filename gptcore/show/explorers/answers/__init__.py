@@ -1,0 +1,1 @@
+"""What demonstrations are worth: accuracies on record, and single answers."""
