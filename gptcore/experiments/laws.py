@@ -194,13 +194,15 @@ def _checked(
     given = {k: np.asarray(x, float) for k, x in (("N", N), ("D", D)) if x is not None}
     if not given:
         raise ValueError("N=None and D=None: give the sizes, the tokens, or both")
-    if losses.ndim != 1 or not np.isfinite(losses).all():
-        raise ValueError(f"losses={losses} must be a row of finite numbers, without diverged runs")
+    if losses.ndim != 1:
+        raise ValueError(f"losses has shape {losses.shape}: it must be a row of numbers")
+    if not (fits := np.isfinite(losses)).all():
+        raise ValueError(f"losses={losses[~fits][0]} must be finite: leave diverged runs out")
     for name, x in given.items():
         if x.shape != losses.shape:
             raise ValueError(f"{name} has shape {x.shape} and losses {losses.shape}: one for each")
-        if not (np.isfinite(x).all() and (x > 0).all()):
-            raise ValueError(f"{name}={x} must be finite numbers greater than 0")
+        if not (fits := np.isfinite(x) & (x > 0)).all():
+            raise ValueError(f"{name}={x[~fits][0]:g} must be a finite number greater than 0")
     for name, x in given.items():
         values = np.unique(x)
         if len(values) < 3:

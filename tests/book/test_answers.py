@@ -130,9 +130,11 @@ def test_tales_and_questions_take_turns(browser: Browser, home: str) -> None:
     right = ".qa-answer:has(.qa-right:not([hidden]))"
     assert numbers(page, right)[0].startswith("Proud. ✓ right")
     page.get_by_role("button", name="Next").click()
+    after(page)
     assert numbers(page, right)[0].startswith("Sad. ✓ right")
     assert "(0.38), which is right" in told(page) and "Tale 2 of 2" in page.inner_text(".qa-turn")
     page.get_by_role("button", name="Where does it").click()
+    after(page)
     assert page.inner_text(".qa-prompt").endswith("Where does the tale take place?\nAnswer:")
     assert len(numbers(page)) == 8 and numbers(page, right)[0].startswith("In a forest. ✓ right")
     assert told(page).endswith("over 200 questions, 2 seeds.")

@@ -124,6 +124,12 @@ OPERATE = """async ([selector, keys]) => {
       wrong(`${key} on ${kind(e)}`);
     }
   }
+  for (const e of root.querySelectorAll("input[type=range]")) { // keys of a script move no slider
+    e.value = e.value === e.max ? e.min : e.max;
+    for (const type of ["input", "change"]) e.dispatchEvent(new Event(type, { bubbles: true }));
+    await frame();
+    wrong(`the end of ${kind(e)}`);
+  }
   await frame();
   document.removeEventListener("keydown", escape);
   if (escaped) found.push(`${escaped} keys went on to the page around it`);
