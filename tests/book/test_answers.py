@@ -65,7 +65,7 @@ def explorer() -> AnswersExplorer:
 
 def cell(page: Page, row: int, column: int):
     """A cell of the table."""
-    return page.locator(".qa-row").nth(row).locator("span").nth(column)
+    return page.locator(".gpt-row").nth(row).locator("span").nth(column)
 
 
 def told(page: Page) -> str:
@@ -97,9 +97,9 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str) -> None:
     assert told(page) == said + "questions, 2 seeds."
     assert numbers(page) == ["0.10", "0.10", "0.38", "0.10", "0.10", "0.10", "0.10"]
     assert widths(page) == pytest.approx([0.103, 0.103, 0.381] + [0.103] * 4, abs=0.006)
-    shares = page.locator(".qa-heads").inner_text().replace(" %", "%").split()
+    shares = page.locator(".gpt-heads").inner_text().replace(" %", "%").split()
     assert shares == ["0", "0.1%", "1%", "10%", "30%", "100%"]
-    assert page.locator(".qa-names").inner_text().split() == ["1m", "300k", "100k"]
+    assert page.locator(".gpt-names").inner_text().split() == ["1m", "300k", "100k"]
     cell(page, 0, 2).hover()
     assert told(page).startswith("1m, 1 % of documents: says “Proud.” (0.15)")
     assert widths(page)[2] == pytest.approx(0.154, abs=0.006)
@@ -114,7 +114,7 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str) -> None:
     assert told(page).startswith(
         "100k, no demonstrations: says “Happy.” (0.33); right is “Proud.” (0.11)."
     )
-    assert page.locator(".qa-cells [aria-selected=true]").count() == 1
+    assert page.locator(".gpt-cells [aria-selected=true]").count() == 1
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
     context.close()
 
@@ -187,7 +187,7 @@ def test_keys_reach_everything(browser: Browser, home: str) -> None:
     page.keyboard.press("Enter")
     after(page)
     assert "Xiu" in page.inner_text(".qa-prompt")
-    page.locator(".qa-cells").focus()
+    page.locator(".gpt-cells").focus()
     for key, where in {
         "ArrowDown": "300k, 30 %",
         "ArrowLeft": "300k, 10 %",
@@ -197,7 +197,7 @@ def test_keys_reach_everything(browser: Browser, home: str) -> None:
     }.items():
         page.keyboard.press(key)
         assert told(page).startswith(where), key
-    ring = page.locator(".qa-cells:focus").evaluate("e => getComputedStyle(e).outlineStyle")
+    ring = page.locator(".gpt-cells:focus").evaluate("e => getComputedStyle(e).outlineStyle")
     assert ring == "solid" and seen.complaints == []
     context.close()
 

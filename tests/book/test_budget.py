@@ -30,7 +30,7 @@ def explorer() -> BudgetGame:
 
 
 def cell(page: Page, row: int, column: int):
-    return page.locator(".bu-row").nth(row).locator("span").nth(column)
+    return page.locator(".gpt-row").nth(row).locator("span").nth(column)
 
 
 def told(page: Page) -> str:
@@ -69,7 +69,7 @@ def test_keys_reach_everything(browser: Browser, home: str) -> None:
     page = seen.open("page.html")
     for _ in range(6):
         page.keyboard.press("Tab")
-    assert page.locator(".bu-cells:focus").count() == 1
+    assert page.locator(".gpt-cells:focus").count() == 1
     page.keyboard.press("ArrowUp")
     assert told(page).startswith("32x2 on 1M tokens costs 0.3")
     page.keyboard.press("Enter")

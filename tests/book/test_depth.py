@@ -38,7 +38,12 @@ def explorer() -> DepthExplorer:
 def cell(page: Page, norm: int, row: int, column: int):
     """A cell of one of the two tables."""
     return (
-        page.locator(".dp-cells").nth(norm).locator(".dp-row").nth(row).locator("span").nth(column)
+        page.locator(".gpt-cells")
+        .nth(norm)
+        .locator(".gpt-row")
+        .nth(row)
+        .locator("span")
+        .nth(column)
     )
 
 
@@ -72,7 +77,7 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str) -> None:
     cell(page, 1, 1, 0).click()
     page.mouse.move(2, 2)
     assert told(page).startswith("6 blocks, rate 0.001, warm-up: post-LN 4.300")
-    assert page.locator(".dp-cells [aria-selected=true]").count() == 2
+    assert page.locator(".gpt-cells [aria-selected=true]").count() == 2
     assert page.locator(".dp-stuck").count() == 1
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
     context.close()
@@ -83,7 +88,13 @@ def test_keys_reach_everything(browser: Browser, home: str) -> None:
     context = browser.new_context(viewport=DESK)
     seen = watch(context, home)
     page = seen.open("page.html")
-    for name in ("button:nth-child(1)", "button:nth-child(2)", "select", ".dp-cells", ".dp-cells"):
+    for name in (
+        "button:nth-child(1)",
+        "button:nth-child(2)",
+        "select",
+        ".gpt-cells",
+        ".gpt-cells",
+    ):
         page.keyboard.press("Tab")
         assert page.locator(f"{name}:focus").count() == 1, name
     page.keyboard.press("ArrowLeft")
@@ -92,7 +103,7 @@ def test_keys_reach_everything(browser: Browser, home: str) -> None:
     assert told(page).startswith("6 blocks, rate 0.001")
     page.keyboard.press("End")
     assert told(page).startswith("24 blocks, rate 0.001")
-    ring = page.locator(".dp-cells:focus").evaluate("e => getComputedStyle(e).outlineStyle")
+    ring = page.locator(".gpt-cells:focus").evaluate("e => getComputedStyle(e).outlineStyle")
     assert ring == "solid" and seen.complaints == []
     context.close()
 
@@ -108,7 +119,7 @@ def test_warm_up_and_beginnings_change_what_is_shown(browser: Browser, home: str
     page.get_by_role("button", name="10 %").click()
     page.select_option("select", "no ln_f")
     assert "post-LN 5.240" in told(page)
-    texts = page.locator(".dp-cells").nth(1).locator("[role=gridcell]").all_inner_texts()
+    texts = page.locator(".gpt-cells").nth(1).locator("[role=gridcell]").all_inner_texts()
     assert texts == ["–", "4.70", "–", "–"]
     assert seen.complaints == []
     context.close()

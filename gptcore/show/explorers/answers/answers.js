@@ -1,9 +1,8 @@
 // What demonstrations are worth: a table of accuracies by size of the network and share of documents
 // with demonstrations, and how probable the chosen network finds each answer to a question.
 
-import {
-  button, cellUnder, choose, h, idFor, later, mount, moved, plural, pointing, say, unseen,
-} from "../shared/kit.js";
+import { button, choose, h, idFor, mount, plural, say, unseen } from "../shared/kit.js";
+import { choosing, fillTable, tableOf } from "../shared/table.js";
 
 const TRAITS = ["tasks", "cells", "task", "size", "share", "control", "tale", "alt"];
 const CONTROLS = { "": "right answers", shuffled: "shuffled answers", one: "one wording" };
@@ -81,12 +80,8 @@ function build(model) {
   view.controls = view.known.map((control) => button(CONTROLS[control]));
   const controls = h("div", { class: "qa-controls" }, pick("Question", view.asks));
   if (view.known.length > 1) controls.append(pick("Demonstrations", view.controls));
-  view.body = h("div", { class: "qa-cells", role: "grid", tabindex: 0 });
-  view.body.ariaLabel = "Accuracy: up and down choose the size, left and right the share of documents";
-  view.heads = h("div", { class: "qa-heads", "aria-hidden": "true" });
-  view.names = h("div", { class: "qa-names", "aria-hidden": "true" });
-  const table = h("div", { class: "qa-table" }, h("span", { class: "qa-corner" }, "size \\ share"));
-  table.append(view.heads, view.names, view.body);
+  view.table = tableOf("size \\ share",
+    "Accuracy: up and down choose the size, left and right the share of documents");
   const title = h("p", { class: "qa-title" }, "Accuracy by share of documents with demonstrations");
   view.told = h("p", { class: "qa-told" });
   view.prompt = h("p", { class: "qa-prompt" });
@@ -97,7 +92,7 @@ function build(model) {
   view.list = h("div", { class: "qa-answers", role: "list", "aria-label": "Answers" });
   view.note = h("p", { class: "gpt-quiet" });
   view.said = unseen();
-  view.root = h("div", { class: "gpt-explorer gpt-answers" }, controls, h("div", {}, title, table));
+  view.root = h("div", { class: "gpt-explorer gpt-answers" }, controls, h("div", {}, title, view.table.root));
   view.root.append(turn, view.prompt, view.list, view.told, view.note, view.said);
   view.update = () => update(view);
   return view;
@@ -117,7 +112,7 @@ function asked({ model }) {
 
 function update(view) {
   const { model } = view, now = chosen(view), { task, number, at } = asked(view);
-  if (view.drawn !== model.get("cells")) fill(view);
+  if (view.drawn !== model.get("cells")) fillSizes(view);
   if (view.task !== task) fillAnswers(view, task);
   model.get("tasks").forEach((one, i) => view.asks[i].setAttribute("aria-pressed", one === task));
   view.known.forEach((one, i) => view.controls[i].setAttribute("aria-pressed", one === now.control));
@@ -132,15 +127,10 @@ function update(view) {
 }
 
 /** The table, which depends on the record alone. */
-function fill(view) {
+function fillSizes(view) {
   const { sizes, shares } = sidesOf(view.model.get("cells"));
   view.drawn = view.model.get("cells");
-  view.heads.replaceChildren(...shares.map((share) => h("span", {}, percent(share))));
-  view.names.replaceChildren(...sizes.map((size) => h("span", {}, size)));
-  for (const part of [view.heads, view.body]) part.style.setProperty("--columns", shares.length);
-  view.boxes = sizes.map(() => shares.map(() => h("span", { role: "gridcell" })));
-  const rows = view.boxes.map((row) => h("div", { role: "row", class: "qa-row" }, ...row));
-  view.body.replaceChildren(...rows);
+  view.boxes = fillTable(view.table, sizes, shares.map(percent));
 }
 
 /** The list of answers, which depends on the task alone: a name, a bar, a number each. */
@@ -160,7 +150,7 @@ function fillAnswers(view, task) {
     + "The heroes' names stand in no document.";
 }
 
-function paint({ model, boxes, body }, now, task, number) {
+function paint({ model, boxes, table: { body } }, now, task, number) {
   const cells = model.get("cells"), { sizes, shares } = sidesOf(cells);
   sizes.forEach((size, row) => shares.forEach((share, column) => {
     const cell = cellFor(cells, { size, share, control: now.control }), box = boxes[row][column];
@@ -189,7 +179,7 @@ function drawBars({ bars }, logs, right) {
 // ---------------------------------------------------------------- what the reader does
 
 function listen(view) {
-  const { model, body } = view;
+  const { model } = view;
   view.asks.forEach((one, i) => one.addEventListener("click", () => {
     choose(view, { task: model.get("tasks")[i].name });
   }));
@@ -203,28 +193,14 @@ function listen(view) {
   };
   view.before.addEventListener("click", turn(-1));
   view.next.addEventListener("click", turn(1));
-  const values = ({ row, column }) => {
-    const { sizes, shares } = sidesOf(model.get("cells"));
-    return { size: sizes[row], share: shares[column] };
-  };
-  const under = (event) => {
-    const { sizes, shares } = sidesOf(model.get("cells"));
-    const cell = cellUnder(event, body, sizes.length, shares.length);
-    return cell && values(cell);
-  };
-  const show = (peek) => {
-    view.peek = peek;
-    later(view);
-  };
-  pointing(body, { under, show, keep: (found) => choose(view, found) });
-  body.addEventListener("keydown", (event) => {
-    const { sizes, shares } = sidesOf(model.get("cells"));
-    const at = { row: sizes.indexOf(model.get("size")), column: shares.indexOf(model.get("share")) };
-    const next = moved(event.key, at, sizes.length, shares.length);
-    if (!next) return;
-    event.preventDefault();
-    view.peek = null;
-    choose(view, values(next));
+  const sides = () => sidesOf(model.get("cells"));
+  choosing(view, view.table.body, {
+    size: () => [sides().sizes.length, sides().shares.length],
+    at: () => ({
+      row: sides().sizes.indexOf(model.get("size")), column: sides().shares.indexOf(model.get("share")),
+    }),
+    what: ({ row, column }) => ({ size: sides().sizes[row], share: sides().shares[column] }),
+    keep: (found) => choose(view, found),
   });
 }
 

@@ -1,10 +1,9 @@
 // A game: buy recorded runs with a fixed number of FLOPs, stop, and see how far the best of them is
 // from the best that the whole budget could have bought, and from the fitted frontier.
 
-import {
-  button, cellUnder, choose, h, idFor, later, mount, moved, plural, pointing, s, say, unseen,
-} from "../shared/kit.js";
+import { button, choose, h, idFor, mount, plural, s, say, unseen } from "../shared/kit.js";
 import { path, span, ticks } from "../shared/plot.js";
+import { choosing, fillTable, tableOf } from "../shared/table.js";
 
 const TRAITS = ["runs", "law", "budgets", "bought", "budget", "at", "done", "alt"];
 const HEIGHT = 260, EDGE = { left: 46, right: 16, top: 12, bottom: 40 };
@@ -62,18 +61,13 @@ function build(model) {
   const controls = h("div", { class: "bu-controls" }, h("span", {}, "Budget, 10¹² FLOPs"), pick);
   controls.append(view.stop, view.again);
   view.meter = h("div", { class: "bu-meter", role: "img" }, h("i"));
-  view.body = h("div", { class: "bu-cells", role: "grid", tabindex: 0 });
-  view.body.ariaLabel = "Runs: up and down choose the size, left and right the tokens, Enter buys";
-  view.head = h("div", { class: "bu-heads", "aria-hidden": "true" });
-  view.names = h("div", { class: "bu-names", "aria-hidden": "true" });
-  const table = h("div", { class: "bu-table" }, h("span", { class: "bu-corner" }, "size \\ tokens"));
-  table.append(view.head, view.names, view.body);
+  view.table = tableOf("size \\ tokens", "Runs: up and down choose the size, left and right the tokens, Enter buys");
   view.told = h("p", { class: "bu-told" });
   view.plot = s("svg", { class: "bu-plot", role: "img", height: HEIGHT, "aria-label": "Loss over FLOPs" });
   const note = "A run costs 6 N D, attention and output matrix counted. Width x blocks; the price in "
     + "10¹² FLOPs, bought: the held-out loss in nats per token. The line is the fitted frontier.";
   view.said = unseen();
-  view.root = h("div", { class: "gpt-explorer gpt-budget" }, controls, view.meter, table, view.told);
+  view.root = h("div", { class: "gpt-explorer gpt-budget" }, controls, view.meter, view.table.root, view.told);
   view.root.append(h("div", {}, view.plot), h("p", { class: "gpt-quiet" }, note), view.said);
   view.update = () => update(view);
   return view;
@@ -117,23 +111,18 @@ function update(view) {
 function fill(view) {
   const { sizes, amounts } = sides(view), runs = view.model.get("runs");
   view.drawn = runs;
-  view.head.replaceChildren(...amounts.map((one) => h("span", {}, one)));
-  view.names.replaceChildren(...sizes.map((one) => h("span", {}, one)));
-  for (const part of [view.head, view.body]) part.style.setProperty("--columns", amounts.length);
   view.cells = runs.map(() => null);
-  view.body.replaceChildren(...sizes.map((_, row) => h("div", { role: "row", class: "bu-row" },
-    ...amounts.map((__, column) => {
-      const box = h("span", { role: "gridcell" }), i = placeOf(view, { row, column }, { sizes, amounts });
-      if (i >= 0) view.cells[i] = box;
-      else box.textContent = "–";
-      return box;
-    }))));
+  fillTable(view.table, sizes, amounts).forEach((boxes, row) => boxes.forEach((box, column) => {
+    const i = placeOf(view, { row, column }, { sizes, amounts });
+    if (i >= 0) view.cells[i] = box;
+    else box.textContent = "–";
+  }));
 }
 
-function paint({ cells, body }, run, i, { state, here, done }) {
+function paint({ cells, table: { body } }, run, i, { state, here, done }) {
   const box = cells[i], shown = state === "shown" || done;
   box.textContent = shown ? run.loss.toFixed(2) : tera(run.flops);
-  box.className = `bu-${state.replace(" ", "-")}${here ? " bu-here" : ""}`;
+  box.className = `bu-${state.replace(" ", "-")}`;
   box.setAttribute("aria-selected", here);
   const what = shown ? `loss ${run.loss.toFixed(2)}` : `costs ${tera(run.flops)}, ${state}`;
   box.setAttribute("aria-label", `${run.size} on ${run.tokens} tokens, ${what}`);
@@ -191,26 +180,24 @@ function listen(view) {
   }));
   view.stop.addEventListener("click", () => choose(view, { done: true }));
   view.again.addEventListener("click", () => choose(view, fresh));
-  const under = (event) => {
-    const all = sides(view), cell = cellUnder(event, view.body, all.sizes.length, all.amounts.length);
-    const i = cell ? placeOf(view, cell, all) : -1;
-    return i < 0 ? null : i;
-  };
-  const show = (peek) => {
-    view.peek = peek;
-    later(view);
-  };
-  pointing(view.body, { under, show, keep: (i) => buy(view, i) });
-  view.body.addEventListener("keydown", (event) => {
-    const all = sides(view), run = model.get("runs")[model.get("at")];
-    const at = { row: all.sizes.indexOf(run.size), column: all.amounts.indexOf(run.tokens) };
-    const pressed = event.key === "Enter" || event.key === " ";
-    const next = pressed ? at : moved(event.key, at, all.sizes.length, all.amounts.length);
-    if (!next || (event.key === "Enter" && event.shiftKey)) return;
+  const { body } = view.table;
+  choosing(view, body, {
+    size: () => [sides(view).sizes.length, sides(view).amounts.length],
+    at: () => {
+      const { sizes, amounts } = sides(view), run = model.get("runs")[model.get("at")];
+      return { row: sizes.indexOf(run.size), column: amounts.indexOf(run.tokens) };
+    },
+    what: (cell) => {
+      const i = placeOf(view, cell, sides(view));
+      return i < 0 ? null : i;
+    },
+    keep: (i) => buy(view, i),
+    go: (at) => choose(view, { at }),
+  });
+  body.addEventListener("keydown", (event) => {
+    if (event.key !== " " && (event.key !== "Enter" || event.shiftKey)) return;
     event.preventDefault();
-    const i = placeOf(view, next, all);
-    if (pressed) buy(view, i);
-    else if (i >= 0) choose(view, { at: i });
+    buy(view, model.get("at"));
   });
 }
 

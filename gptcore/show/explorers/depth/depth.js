@@ -1,10 +1,9 @@
 // Post-LN and pre-LN: two tables of losses by depth and learning rate, the curves of the runs behind
 // the cell that is chosen, and the gradient of each block before the first update.
 
-import {
-  button, cellUnder, choose, h, idFor, later, mount, moved, pointing, s, say, unseen,
-} from "../shared/kit.js";
+import { button, choose, h, idFor, mount, s, say, unseen } from "../shared/kit.js";
 import { path, span, ticks } from "../shared/plot.js";
+import { choosing, fillTable, tableOf } from "../shared/table.js";
 
 const NORMS = ["post", "pre"], HUES = { post: "var(--gpt-1)", pre: "var(--gpt-2)" };
 const NAMES = { post: "post-LN", pre: "pre-LN" };
@@ -110,15 +109,10 @@ function build(model) {
 
 /** A table of losses: learning rates down, the largest on top; depths across. */
 function buildTable(view, norm) {
-  const body = h("div", { class: "dp-cells", role: "grid", tabindex: 0 });
-  body.ariaLabel = `${NAMES[norm]}: held-out loss; up and down choose the rate, left and right the depth`;
-  const head = h("div", { class: "dp-heads", "aria-hidden": "true" });
-  const rates = h("div", { class: "dp-rates", "aria-hidden": "true" });
-  view.tables[norm] = { body, head, rates, cells: [] };
+  const label = `${NAMES[norm]}: held-out loss; up and down choose the rate, left and right the depth`;
   const title = h("p", { class: "dp-title", style: `--hue: ${HUES[norm]}` }, h("i"), NAMES[norm]);
-  const table = h("div", { class: "dp-table" }, h("span", { class: "dp-corner" }, "rate \\ blocks"));
-  table.append(head, rates, body);
-  return h("div", {}, title, table);
+  view.tables[norm] = { ...tableOf("rate \\ blocks", label), cells: [] };
+  return h("div", {}, title, view.tables[norm].root);
 }
 
 /** What is chosen, or pointed at. */
@@ -155,18 +149,7 @@ function update(view) {
 function fill(view) {
   const { model, tables } = view, { depths, rates } = sides(view);
   view.drawn = model.get("cells");
-  for (const { body, head, rates: names, cells } of Object.values(tables)) {
-    head.replaceChildren(...depths.map((depth) => h("span", {}, `${depth}`)));
-    names.replaceChildren(...rates.map((rate) => h("span", {}, `${rate}`)));
-    body.style.setProperty("--columns", depths.length);
-    head.style.setProperty("--columns", depths.length);
-    cells.length = 0;
-    body.replaceChildren(...rates.map(() => {
-      const row = depths.map(() => h("span", { role: "gridcell" }));
-      cells.push(row);
-      return h("div", { role: "row", class: "dp-row" }, ...row);
-    }));
-  }
+  for (const one of Object.values(tables)) one.cells = fillTable(one, rates, depths);
   const known = new Set([...view.drawn, ...model.get("gradients")].map(({ beginning }) => beginning));
   const options = Object.entries(WORDS).filter(([value]) => known.has(value));
   view.begin.replaceChildren(...options.map(([value, text]) => h("option", { value }, text)));
@@ -268,28 +251,16 @@ function listen(view) {
     choose(view, { beginning: view.begin.value });
   });
   for (const norm of NORMS) {
-    const { body } = view.tables[norm];
-    const values = ({ row, column }) => {
-      const { depths, rates } = sides(view);
-      return { lr: rates[row], n_layer: depths[column] };
-    };
-    const under = (event) => {
-      const { depths, rates } = sides(view), cell = cellUnder(event, body, rates.length, depths.length);
-      return cell && values(cell);
-    };
-    const show = (peek) => {
-      view.peek = peek;
-      later(view);
-    };
-    pointing(body, { under, show, keep: (found) => choose(view, found) });
-    body.addEventListener("keydown", (event) => {
-      const { depths, rates } = sides(view), { model } = view;
-      const at = { row: rates.indexOf(model.get("lr")), column: depths.indexOf(model.get("n_layer")) };
-      const next = moved(event.key, at, rates.length, depths.length);
-      if (!next) return;
-      event.preventDefault();
-      view.peek = null;
-      choose(view, values(next));
+    const { model } = view;
+    choosing(view, view.tables[norm].body, {
+      size: () => [sides(view).rates.length, sides(view).depths.length],
+      at: () => ({
+        row: sides(view).rates.indexOf(model.get("lr")),
+        column: sides(view).depths.indexOf(model.get("n_layer")),
+      }),
+      what: ({ row, column }) => (
+        { lr: sides(view).rates[row], n_layer: sides(view).depths[column] }),
+      keep: (found) => choose(view, found),
     });
   }
 }
