@@ -6,9 +6,8 @@ has to name, and no two mistakes of an exercise may get the same message.
 
 import itertools
 
-import pytest
 import torch
-from verdicts import assert_all_are_tested, assert_named, assert_passes, assert_told_apart
+from verdicts import four_tests
 
 from gptcore.exercises.decoding import EXERCISES
 
@@ -154,22 +153,9 @@ WRONG = {
 }
 
 
-def test_every_exercise_is_tested():
-    assert_all_are_tested(EXERCISES, RIGHT, WRONG)
-
-
-@pytest.mark.parametrize(("number", "answer"), RIGHT)
-def test_right_answers_pass(number, answer):
-    assert_passes(number, answer)
-
-
-@pytest.mark.parametrize(
-    ("number", "phrase"), [(n, phrase) for n, wrong in WRONG.items() for phrase in wrong]
-)
-def test_mistakes_are_named(number, phrase):
-    assert_named(number, WRONG[number][phrase], phrase)
-
-
-@pytest.mark.parametrize("number", WRONG)
-def test_mistakes_are_told_apart(number):
-    assert_told_apart(number, WRONG[number].values())
+(
+    test_every_exercise_is_tested,
+    test_right_answers_pass,
+    test_mistakes_are_named,
+    test_mistakes_are_told_apart,
+) = four_tests(EXERCISES, RIGHT, WRONG)

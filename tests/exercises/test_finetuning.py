@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.nn import functional as F
-from verdicts import assert_all_are_tested, assert_named, assert_passes, assert_told_apart
+from verdicts import four_tests
 
 from gptcore import GPT, PRESETS, GPTConfig
 from gptcore.exercises.finetuning import EXERCISES
@@ -316,27 +316,9 @@ WRONG = {
     "6.4": WRONG_PROBABILITIES,
     "6.5": WRONG_LOSSES,
 }
-CASES = [(number, phrase) for number, wrong in WRONG.items() for phrase in wrong]
-
-
-def test_every_exercise_is_tested() -> None:
-    """Nothing in the chapter's list is left out here."""
-    assert_all_are_tested(EXERCISES, RIGHT, WRONG)
-
-
-@pytest.mark.parametrize(("number", "answer"), RIGHT)
-def test_right_answers_pass(number: str, answer) -> None:
-    """However they are written."""
-    assert_passes(number, answer)
-
-
-@pytest.mark.parametrize(("number", "phrase"), CASES)
-def test_a_usual_mistake_is_named(number: str, phrase: str) -> None:
-    """The message says which mistake it is."""
-    assert_named(number, WRONG[number][phrase], phrase)
-
-
-@pytest.mark.parametrize("number", WRONG)
-def test_mistakes_are_told_apart(number: str) -> None:
-    """At least three, and no two of them get the same diagnosis."""
-    assert_told_apart(number, WRONG[number].values())
+(
+    test_every_exercise_is_tested,
+    test_right_answers_pass,
+    test_mistakes_are_named,
+    test_mistakes_are_told_apart,
+) = four_tests(EXERCISES, RIGHT, WRONG)

@@ -11,7 +11,7 @@ from statistics import fmean as mean
 import numpy as np
 import pytest
 import torch
-from verdicts import assert_all_are_tested, assert_named, assert_passes, assert_told_apart
+from verdicts import four_tests
 
 from gptcore import GPT, GPTConfig
 from gptcore.exercises.transfer import EXERCISES, SmallModel
@@ -216,27 +216,9 @@ WRONG = {
     "7.5": WRONG_TRANSFERS,
     "7.6": WRONG_INTERVALS,
 }
-CASES = [(number, phrase) for number, wrong in WRONG.items() for phrase in wrong]
-
-
-def test_every_exercise_is_tested() -> None:
-    """Nothing in the chapter's list is left out here."""
-    assert_all_are_tested(EXERCISES[3:], RIGHT, WRONG)
-
-
-@pytest.mark.parametrize(("number", "answer"), RIGHT)
-def test_right_answers_pass(number: str, answer) -> None:
-    """However they are written."""
-    assert_passes(number, answer)
-
-
-@pytest.mark.parametrize(("number", "phrase"), CASES)
-def test_a_usual_mistake_is_named(number: str, phrase: str) -> None:
-    """The message says which mistake it is."""
-    assert_named(number, WRONG[number][phrase], phrase)
-
-
-@pytest.mark.parametrize("number", WRONG)
-def test_mistakes_are_told_apart(number: str) -> None:
-    """At least three, and no two of them get the same diagnosis."""
-    assert_told_apart(number, WRONG[number].values())
+(
+    test_every_exercise_is_tested,
+    test_right_answers_pass,
+    test_mistakes_are_named,
+    test_mistakes_are_told_apart,
+) = four_tests(EXERCISES[3:], RIGHT, WRONG)

@@ -4,8 +4,7 @@ Every wrong answer here is one that people write; the phrase beside it is the ca
 has to name, and no two mistakes of an exercise may get the same message.
 """
 
-import pytest
-from verdicts import assert_all_are_tested, assert_named, assert_passes, assert_told_apart
+from verdicts import four_tests
 
 from gptcore.exercises.weights import EXERCISES
 
@@ -104,23 +103,9 @@ WRONG = {
 }
 
 
-def test_every_exercise_is_tested():
-    assert_all_are_tested(EXERCISES, RIGHT, WRONG)
-
-
-@pytest.mark.parametrize(("number", "answer"), RIGHT)
-def test_a_right_answer_passes(number, answer):
-    assert_passes(number, answer)
-
-
-CASES = [(number, phrase) for number, mistakes in WRONG.items() for phrase in mistakes]
-
-
-@pytest.mark.parametrize(("number", "phrase"), CASES)
-def test_a_usual_mistake_is_named(number, phrase):
-    assert_named(number, WRONG[number][phrase], phrase)
-
-
-@pytest.mark.parametrize("number", WRONG)
-def test_mistakes_are_told_apart(number):
-    assert_told_apart(number, WRONG[number].values())
+(
+    test_every_exercise_is_tested,
+    test_right_answers_pass,
+    test_mistakes_are_named,
+    test_mistakes_are_told_apart,
+) = four_tests(EXERCISES, RIGHT, WRONG)

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from verdicts import assert_all_are_tested, assert_named, assert_passes, assert_told_apart
+from verdicts import assert_named, assert_passes, four_tests
 
 from gptcore.exercises.zero_shot import COMPARED, EXERCISES
 from gptcore.scoring.continuations import NORMS, Likelihood, normalised
@@ -338,25 +338,12 @@ WRONG = {
 }
 
 
-def test_every_exercise_is_tested():
-    assert_all_are_tested(EXERCISES, RIGHT, WRONG)
-
-
-@pytest.mark.parametrize(("number", "answer"), RIGHT)
-def test_right_answers_pass(number, answer):
-    assert_passes(number, answer)
-
-
-@pytest.mark.parametrize(
-    ("number", "phrase"), [(n, phrase) for n, wrong in WRONG.items() for phrase in wrong]
-)
-def test_mistakes_are_named(number, phrase):
-    assert_named(number, WRONG[number][phrase], phrase)
-
-
-@pytest.mark.parametrize("number", WRONG)
-def test_mistakes_are_told_apart(number):
-    assert_told_apart(number, WRONG[number].values())
+(
+    test_every_exercise_is_tested,
+    test_right_answers_pass,
+    test_mistakes_are_named,
+    test_mistakes_are_told_apart,
+) = four_tests(EXERCISES, RIGHT, WRONG)
 
 
 SAME_MISTAKE = [
