@@ -11,6 +11,7 @@ forms of colour blindness.
 
 import html
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -50,6 +51,7 @@ TEMPLATE = go.layout.Template(
         "margin": {"l": 8, "r": 12, "t": 40, "b": 8},
     }
 )
+NAMED = 8  # values at most that a logarithmic axis names one by one
 DENSE = 150  # points; a line of more is drawn thin, so that noise does not become a band
 CONFIG = {"displayModeBar": False, "responsive": True}
 
@@ -99,19 +101,38 @@ def line(
         text = {"text": name, "font": {"size": 12}, "yanchor": "bottom"}
         fig.add_hline(value, line=dots, annotation=text, annotation_position="top right")
     _legend(fig, len(series) > 1)
-    fig.update_xaxes(**_scale(log_x, [x for xs, _ in series.values() for x in xs]))
+    fig.update_xaxes(**_scale(log_x, [x for xs, _ in series.values() for x in xs], True))
     fig.update_yaxes(hoverformat=".4~f")
     fig.update_yaxes(**_scale(log_y, [y for _, ys in series.values() for y in ys]))
     return fig
 
 
-def _scale(log: bool, values: list[float]) -> dict[str, str]:
-    """An axis; where a logarithmic one has few powers of ten, 2 and 5 are written between them."""
+def _scale(log: bool, values: list[float], each: bool = False) -> dict[str, Any]:
+    """An axis; a logarithmic one of few powers of ten names 1, 2, 5, 10 and so on.
+
+    Args:
+        values: that are drawn.
+        each: name the values themselves, if they are few.
+    """
     if not log:
         return {"type": "linear"}
-    positive = [value for value in values if value > 0]
-    few = positive and max(positive) <= 300 * min(positive)
-    return {"type": "log", "dtick": "D2"} if few else {"type": "log"}
+    named = sorted({value for value in values if value > 0})
+    if not (each and len(named) <= NAMED):
+        if not named or named[-1] > 300 * named[0]:
+            return {"type": "log"}
+        low, high = (math.log10(end) for end in (named[0], named[-1]))
+        powers = range(math.floor(low), math.ceil(high))
+        steps = [n * 10.0**power for power in powers for n in (1, 2, 5)] + [10.0**powers.stop]
+        named = [step for step in steps if 0.99 * named[0] <= step <= 1.01 * named[-1]]
+    return {"type": "log", "tickvals": named, "ticktext": [_short(value) for value in named]}
+
+
+def _short(value: float) -> str:
+    """A number as an axis names it: 0.004, 250, 4k, 0.25M."""
+    for least, unit, letter in ((1e9, 1e9, "G"), (1e5, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= least:
+            return f"{float(f'{value / unit:.3g}'):g}{letter}"
+    return f"{float(f'{value:.4g}'):g}"
 
 
 def _add_error(

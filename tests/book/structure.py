@@ -17,6 +17,8 @@ FORBIDDEN = {
     r"\.\./": "reaches outside by a relative path",
     r"^\s*[!%]pip\b": "installs packages",
 }
+WIDEST = 88
+"""Characters of a line of open code: more run out of the page's column at 1280 pixels."""
 HEADINGS = ("paper versus this chapter", "exercises")
 MACHINE_PATH = re.compile(r"/(?:home|root|Users|work|mnt|tmp|private)/\w")
 DIRECTIVE = re.compile(r"^(?:```|:::+)\{\w|\{[\w-]+\}`", re.MULTILINE)
@@ -62,7 +64,9 @@ def code_complaints(cell: NotebookNode, folds: bool = False) -> list[str]:
     found = [f"has the tag {tag!r}" for tag in sorted(tags - TAGS)]
     if len(lines) > 30:
         found.append(f"has {len(lines)} lines, 30 allowed")
-    found += [f"has a line of {len(s)} characters, 100 allowed" for s in lines if len(s) > 100]
+    widest = 100 if "hide-input" in tags else WIDEST
+    long = [len(line) for line in lines if len(line) > widest]
+    found += [f"has a line of {n} characters, {widest} allowed" for n in long]
     found += [why for what, why in FORBIDDEN.items() if re.search(what, cell.source, re.M)]
     if "hide-input" in tags and not folds and not FIGURE_CODE.search(cell.source):
         found.append("is hidden though it draws nothing")

@@ -95,7 +95,7 @@ FAULTS = {
     "out of order": (_set(1, execution_count=3), "execution counts [3, 2]"),
     "nothing stored": (_set(1, outputs=[]), "code cell 1 is to be checked and has no stored"),
     "long cell": (_set(2, source="x = 1\n" * 31), "code cell 2 has 31 lines, 30 allowed"),
-    "long line": (_set(2, source="#" * 101), "code cell 2 has a line of 101 characters"),
+    "long line": (_set(2, source="#" * 89), "code cell 2 has a line of 89 characters, 88 allowed"),
     "skipped": (_set(2, metadata={"tags": ["nbval-skip"]}), "has the tag 'nbval-skip'"),
     "removed": (_set(2, metadata={"tags": ["remove-input"]}), "has the tag 'remove-input'"),
     "hidden": (_set(2, metadata={"tags": ["hide-input"]}), "hidden though it draws nothing"),

@@ -25,12 +25,22 @@ def test_line_keeps_the_numbers_and_names_the_axes() -> None:
     ]
     assert (fig.layout.xaxis.title.text, fig.layout.yaxis.title.text) == ("update", "nats")
     assert (fig.layout.xaxis.type, fig.layout.yaxis.type) == ("log", "linear")
-    assert fig.layout.xaxis.dtick == "D2" and fig.layout.yaxis.dtick is None
-    wide = line({"loss": ([1, 1000], [3.5, 2.5])}, log_x=True)
-    assert wide.layout.xaxis.type == "log" and wide.layout.xaxis.dtick is None
     assert fig.layout.shapes[0].y0 == fig.layout.shapes[0].y1 == 3.0
     assert fig.layout.annotations[0].text == "bigram"
     assert fig.layout.showlegend
+
+
+def test_a_logarithmic_axis_names_what_was_measured_or_round_numbers() -> None:
+    """Few xs are named as they are; many, and ys, by 1, 2 and 5; many powers of ten by plotly."""
+    xs = [0.004, 250, 4096, 16_384, 249_856, 4_000_000]
+    few = line({"loss": (xs, [0.3, 1, 2, 3, 4, 12])}, log_x=True, log_y=True).layout
+    assert few.xaxis.tickvals == tuple(xs)
+    assert few.xaxis.ticktext == ("0.004", "250", "4096", "16.4k", "0.25M", "4M")
+    assert few.yaxis.ticktext == ("0.5", "1", "2", "5", "10") and few.yaxis.type == "log"
+    many = line({"loss": (list(range(1, 21)), list(range(1, 21)))}, log_x=True).layout
+    assert many.xaxis.ticktext == ("1", "2", "5", "10", "20") and many.yaxis.tickvals is None
+    wide = line({"loss": (list(range(1, 1001)), [1.0] * 1000)}, log_x=True).layout
+    assert wide.xaxis.type == "log" and wide.xaxis.tickvals is None
 
 
 def test_one_line_needs_no_legend() -> None:
