@@ -61,9 +61,9 @@ def read(
 
     Raises:
         FileNotFoundError: the shards are not there.
-        ValueError: they are damaged, or those of another model.
+        ValueError: they are damaged, one is missing, or they are those of another model.
     """
-    from torch.distributed.checkpoint import HuggingFaceStorageReader, load
+    from torch.distributed.checkpoint import load
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_state_dict
 
     path = folder / kept[SHARDS]
@@ -71,7 +71,7 @@ def read(
         raise FileNotFoundError(f"{path} is absent: the shards of the run in {folder} are gone")
     with _failures_told(f"{path} is damaged, or of another model"), _in_quiet():
         (weights, averages), tensors = _state(model, optimizer)
-        load(tensors, storage_reader=HuggingFaceStorageReader(str(path)))
+        load(tensors, storage_reader=_reader(path))
         set_state_dict(
             model,
             optimizer,
@@ -79,6 +79,22 @@ def read(
             optim_state_dict=averages,
             options=StateDictOptions(flatten_optimizer_state_dict=True),
         )
+
+
+def _reader(path: Path) -> Any:
+    """PyTorch's reader, which alone would leave as it was what stands in a file that is gone."""
+    from torch.distributed.checkpoint import HuggingFaceStorageReader
+
+    class Reader(HuggingFaceStorageReader):
+        def read_metadata(self) -> Any:
+            found = super().read_metadata()
+            for name, tensor in found.state_dict_metadata.items():
+                parts = {tuple(part.offsets): part.sizes.numel() for part in tensor.chunks}
+                if sum(parts.values()) != tensor.size.numel():
+                    raise ValueError(f"a part of {name} is in none of the files")
+            return found
+
+    return Reader(str(path))
 
 
 def forget(folder: Path, kept: Any) -> None:

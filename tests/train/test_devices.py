@@ -212,6 +212,18 @@ def test_shards_are_no_pickles_and_damage_is_told(tmp_path):
     together(2, kept, "fsdp", tmp_path)
     files = sorted(p for p in tmp_path.rglob("*") if p.is_file())
     assert {p.suffix for p in files} == {".json", ".safetensors"}
+    shards = [p for p in files if p.parent.name == "000010"]
+    contents = [p.read_bytes() for p in shards]
+    for left in (contents[:1], contents[1:], contents[:1] * 2, contents[1:] * 2):
+        for p in shards:
+            p.unlink()
+        for p, content in zip(shards, left, strict=False):
+            p.write_bytes(content)
+        with pytest.raises(ValueError, match=r"shards.000010 is damaged"):
+            part_of_one(tmp_path, None)
+        for p, content in zip(shards, contents, strict=True):
+            p.write_bytes(content)
+    assert part_of_one(tmp_path, None)[0] == []  # all there: the run is at its end
     shard = next(p for p in files if p.parent.name == "000010")
     shard.write_bytes(shard.read_bytes()[:-40])
     with pytest.raises(ValueError, match=r"shards.000010 is damaged"):
