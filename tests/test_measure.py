@@ -1,6 +1,7 @@
 """data/measure.py: what its grids promise, before anything is run."""
 
 import importlib.util
+import itertools
 import sys
 from pathlib import Path
 
@@ -116,6 +117,25 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
         else:
             n_items = REPORTING if grid.run in (pretrained, scaled) else own.settings["n_test"]
         assert runs.items.shape == (len(grid.seeds_of(own)), n_items)
+
+
+def card_of_edges() -> dict[str, dict[str, str]]:
+    """The data card's table of choices at an edge: record -> condition -> which edge."""
+    lines = (ROOT / "data" / "README.md").read_text("utf-8").splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("| record | the lowest"))
+    table = {}
+    for line in itertools.takewhile(lambda line: line.startswith("|"), lines[at + 2 :]):
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        told = zip(("lowest", "highest"), cells, strict=True)
+        table[name.strip("`")] = {c: edge for edge, cell in told for c in cell.split("; ") if c}
+    return table
+
+
+def test_the_data_card_tells_every_choice_at_the_edge_of_what_was_tried() -> None:
+    """One line for each record that has one; nothing in it that is none."""
+    kept = {name: script.on_record(name) for name in script.GRIDS}
+    found = {name: one.edges() for name, one in kept.items() if one is not None and one.edges()}
+    assert card_of_edges() == found
 
 
 def test_a_record_of_an_earlier_bench_is_none(tmp_path, monkeypatch) -> None:

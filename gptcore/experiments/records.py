@@ -70,6 +70,30 @@ class Record:
         """What was chosen for a condition on the validation part, such as {"lr": 0.001}."""
         return self._rows(condition, REPORTED)[0]["choice"]
 
+    def edges(self) -> dict[str, str]:
+        """Conditions whose choice is the lowest or the highest of what was tried.
+
+        A better one may lie beyond it. A choice of more than one value has no edge.
+
+        Returns:
+            Name -> "lowest" or "highest", in the order of the grid.
+        """
+        found = {}
+        for name in self.conditions():
+            values = {
+                role: [
+                    tuple(row["choice"].values())
+                    for row in self.rows
+                    if row["condition"] == name and row["role"] == role
+                ]
+                for role in (CANDIDATE, REPORTED)
+            }
+            tried, chosen = set(values[CANDIDATE]), values[REPORTED]
+            if chosen and len(tried) > 1 and len(chosen[0]) == 1:
+                ends = {min(tried): "lowest", max(tried): "highest"}
+                found[name] = ends.get(chosen[0])
+        return {name: edge for name, edge in found.items() if edge}
+
     def table(self) -> Any:
         """Every run as a row of a pandas DataFrame, without curves and answers to items."""
         with needing("finetune"):
