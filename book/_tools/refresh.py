@@ -10,6 +10,7 @@ book draws them anew on the reader's machine.
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -61,8 +62,19 @@ def text_only(notebook: NotebookNode) -> NotebookNode:
         tags = cell.metadata.get("tags", [])
         cell.metadata = nbformat.from_dict({"tags": sorted(tags)} if tags else {})
         if cell.cell_type == "code":
-            cell.outputs = [out for out in map(_text_output, cell.outputs) if out is not None]
+            cell.outputs = _joined(out for out in map(_text_output, cell.outputs) if out)
     return kept
+
+
+def _joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """Printed texts that follow each other as one: where a kernel cuts them is chance."""
+    found: list[NotebookNode] = []
+    for output in outputs:
+        if found and found[-1].output_type == output.output_type == "stream":
+            found[-1].text += output.text
+        else:
+            found.append(output)
+    return found
 
 
 def _text_output(output: NotebookNode) -> NotebookNode | None:

@@ -194,6 +194,21 @@ def test_git_keeps_text_and_drops_figures_widgets_and_paths() -> None:
     nbformat.validate(kept)
 
 
+def test_what_a_cell_prints_in_pieces_is_kept_as_one() -> None:
+    """Where a kernel cuts its printed text is chance; a chart between two texts parts them."""
+    ran = notebook("print(a); print(b); show(fig); print(c)")
+    ran.cells[1].outputs = [
+        new_output("stream", name="stdout", text="a\n"),
+        new_output("stream", name="stderr", text="50%"),
+        new_output("stream", name="stdout", text="b\n"),
+        new_output("display_data", data={"text/plain": "[Chart: x]"}),
+        new_output("stream", name="stdout", text="c\n"),
+    ]
+    kept = refresh.text_only(ran).cells[1].outputs
+    assert [out.get("text") for out in kept] == ["a\nb\n", None, "c\n"]
+    assert ran.cells[1].outputs[0].text == "a\n"
+
+
 def test_links_of_a_published_book_and_none_otherwise() -> None:
     """Without a repository the configuration is left alone; with one, its own address is used."""
     config = {"html": {"favicon": "x"}, "repository": {"url": ""}}
