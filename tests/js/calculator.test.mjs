@@ -40,3 +40,13 @@ test("numbers and times in words", () => {
   assert.equal(calculator.duration(90), "90 seconds");
   assert.equal(calculator.duration(3 * 365.25 * 86_400), "3 years");
 });
+
+test("little memory in MB, and one device", () => {
+  assert.equal(calculator.memory(8.76e9), "8.8 GB");
+  assert.equal(calculator.memory(0.1e9), "0.1 GB");
+  assert.equal(calculator.memory(15.8e6), "15.8 MB");
+  assert.equal(calculator.memory(99.9e6), "99.9 MB");
+  assert.equal(calculator.memory(15_360), "15.4 kB");
+  assert.equal(calculator.deviceCount(1), "1 device");
+  assert.equal(calculator.deviceCount(1024), "1,024 devices");
+});

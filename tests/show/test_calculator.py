@@ -52,3 +52,12 @@ def test_networks_of_ones_own() -> None:
     found = TrainingCalculator({"small": small}, model="small")
     block = 12 * 64 + 13 * 8  # matrices, and 4 + 5 biases and 4 rows of norms, 8 wide each
     assert found.models[0]["n"] == 80 + 32 + 16 + block
+
+
+def test_a_small_network_on_one_device() -> None:
+    """125,226,240 parameters at 16 bytes are 2.0 GB, activations 0.5; a thousand take kilobytes."""
+    one = TrainingCalculator(model="gpt3-small", devices=1).alt
+    assert "with 1 device (A100" in one and " 2.5 GB a device" in one
+    small = GPTConfig(vocab_size=10, n_ctx=4, n_layer=1, n_head=2, d_model=8, dropout=0.0)
+    alt = TrainingCalculator({"small": small}, model="small", devices=2).alt
+    assert "with 2 devices (A100" in alt and " kB a device" in alt and "GB a device" not in alt

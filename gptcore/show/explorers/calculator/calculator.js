@@ -48,6 +48,17 @@ export function duration(seconds) {
   return `${short(seconds / unit)} ${name}`;
 }
 
+/** Bytes in the largest unit of which they are a tenth. */
+export function memory(bytes) {
+  const [unit, name] = [[1e9, "GB"], [1e6, "MB"]].find(([one]) => bytes >= one / 10) ?? [1e3, "kB"];
+  return `${(bytes / unit).toFixed(1)} ${name}`;
+}
+
+/** A number of devices, of which there may be one. */
+export function deviceCount(devices) {
+  return `${count(devices)} ${devices === 1 ? "device" : "devices"}`;
+}
+
 // ---------------------------------------------------------------- the page
 
 function build(model) {
@@ -102,7 +113,7 @@ function update(view) {
   }
   view.recompute.checked = now.recompute;
   const facts = [
-    [duration(found.seconds), `of ${count(now.devices)} devices`],
+    [duration(found.seconds), `of ${deviceCount(now.devices)}`],
     [short(found.flops / PF_DAY), "petaFLOP/s-days"],
     [short(found.hours), "device-hours"],
     [short(found.money), `at ${now.price} an hour`],
@@ -113,9 +124,9 @@ function update(view) {
   const least = enough(now), tokens = now.tokens / now.model.n;
   const room = found.fits ? "It fits." : least === null
     ? "It does not fit: the activations of one context alone are more than a device has."
-    : `It does not fit. ${count(least)} devices would hold it.`;
-  view.told.textContent = `${(found.bytes / 1e9).toFixed(1)} of ${now.kind.memory / 1e9} GB on each `
-    + `device. ${room} ${short(tokens)} tokens for each parameter; Hoffmann et al. advise about 20.`;
+    : `It does not fit. ${deviceCount(least)} would hold it.`;
+  view.told.textContent = `${memory(found.bytes).replace(" GB", "")} of ${now.kind.memory / 1e9} GB `
+    + `on each device. ${room} ${short(tokens)} tokens for each parameter; Hoffmann et al. advise about 20.`;
   say(view, `${facts.map((one) => one.join(" ")).join(", ")}. ${view.told.textContent}`);
 }
 
@@ -134,7 +145,7 @@ function drawMemory(view, { kind }, { parts, bytes }) {
     h("i", { style: `${hue(i)}; width: ${(100 * part.bytes) / most}%` })));
   const end = h("b", { style: `left: ${(100 * kind.memory) / most}%` });
   view.bar.replaceChildren(...pieces, end);
-  const told = parts.map((part) => `${part.name} ${(part.bytes / 1e9).toFixed(1)} GB`);
+  const told = parts.map((part) => `${part.name} ${memory(part.bytes)}`);
   view.bar.setAttribute("aria-label", `Memory of a device: ${told.join(", ")}`);
   view.legend.replaceChildren(...told.map((text, i) => h("span", { style: hue(i) }, h("i"), text)));
 }

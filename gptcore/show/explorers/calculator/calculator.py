@@ -125,9 +125,12 @@ def _describe(self: TrainingCalculator) -> str:
     seconds = model["flops"] * self.tokens / (self.devices * kind["flops"] * self.utilisation)
     state = sum(size for _, size in self.state_bytes) * model["n"] / self.devices
     memory = state + model["again" if self.recompute else "kept"]
+    units = ((1e9, "GB"), (1e6, "MB"))
+    unit, name = next(((one, name) for one, name in units if memory >= one / 10), (1e3, "kB"))
+    devices = f"{self.devices:,} device" + "s" * (self.devices != 1)
     return (
-        f"A calculator of training. {self.model} on {self.tokens:.3g} tokens with {self.devices:,} "
-        f"devices ({self.device}) at {self.utilisation:.0%} of their peak: "
-        f"{seconds / 86_400:.1f} days, {memory / 1e9:.1f} GB a device, "
+        f"A calculator of training. {self.model} on {self.tokens:.3g} tokens with {devices} "
+        f"({self.device}) at {self.utilisation:.0%} of their peak: "
+        f"{seconds / 86_400:.1f} days, {memory / unit:.1f} {name} a device, "
         f"{self.devices * seconds / 3600 * self.price:,.0f} at {self.price:g} a device-hour."
     )
