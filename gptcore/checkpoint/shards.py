@@ -10,6 +10,7 @@ Source: PyTorch's documentation of `torch.distributed.checkpoint` (`HuggingFaceS
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -63,15 +64,18 @@ def read(
         FileNotFoundError: the shards are not there.
         ValueError: they are damaged, one is missing, or they are those of another model.
     """
-    from torch.distributed.checkpoint import load
+    from torch.distributed.checkpoint import HuggingFaceStorageReader, load
     from torch.distributed.checkpoint.state_dict import StateDictOptions, set_state_dict
 
+    if not re.fullmatch(rf"{SHARDS}/\d+", str(kept[SHARDS])):
+        raise ValueError(f"{SHARDS}={kept[SHARDS]!r} of the run in {folder} names no shards")
     path = folder / kept[SHARDS]
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is absent: the shards of the run in {folder} are gone")
+    _check_files(path)
     with _failures_told(f"{path} is damaged, or of another model"), _in_quiet():
         (weights, averages), tensors = _state(model, optimizer)
-        load(tensors, storage_reader=_reader(path))
+        load(tensors, storage_reader=HuggingFaceStorageReader(str(path)))
         set_state_dict(
             model,
             optimizer,
@@ -81,20 +85,21 @@ def read(
         )
 
 
-def _reader(path: Path) -> Any:
-    """PyTorch's reader, which alone would leave as it was what stands in a file that is gone."""
+def _check_files(path: Path) -> None:
+    """Refuse files that cannot be read, and a part of a tensor that stands in none of them.
+
+    PyTorch's reader would leave that part as it was, without a word.
+    """
     from torch.distributed.checkpoint import HuggingFaceStorageReader
 
-    class Reader(HuggingFaceStorageReader):
-        def read_metadata(self) -> Any:
-            found = super().read_metadata()
-            for name, tensor in found.state_dict_metadata.items():
-                parts = {tuple(part.offsets): part.sizes.numel() for part in tensor.chunks}
-                if sum(parts.values()) != tensor.size.numel():
-                    raise ValueError(f"a part of {name} is in none of the files")
-            return found
-
-    return Reader(str(path))
+    try:
+        found = HuggingFaceStorageReader(str(path)).read_metadata().state_dict_metadata
+    except Exception as error:  # whatever a header may hold
+        raise ValueError(f"{path} is damaged: {error!r}") from error
+    for name, tensor in found.items():
+        parts = {tuple(part.offsets): part.sizes.numel() for part in tensor.chunks}
+        if sum(parts.values()) != tensor.size.numel():
+            raise ValueError(f"{path} is damaged: a part of {name} stands in none of its files")
 
 
 def forget(folder: Path, kept: Any) -> None:

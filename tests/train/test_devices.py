@@ -208,7 +208,7 @@ def test_a_resumed_run_is_the_unbroken_run(tmp_path):
             assert weights is None or all(torch.equal(p, others[k]) for k, p in weights.items())
 
 
-def test_shards_are_no_pickles_and_damage_is_told(tmp_path):
+def test_shards_are_no_pickles_and_damage_is_told(tmp_path, caplog):
     together(2, kept, "fsdp", tmp_path)
     files = sorted(p for p in tmp_path.rglob("*") if p.is_file())
     assert {p.suffix for p in files} == {".json", ".safetensors"}
@@ -224,6 +224,18 @@ def test_shards_are_no_pickles_and_damage_is_told(tmp_path):
         for p, content in zip(shards, contents, strict=True):
             p.write_bytes(content)
     assert part_of_one(tmp_path, None)[0] == []  # all there: the run is at its end
+    shards[0].write_bytes(contents[0][:100])
+    with pytest.raises(ValueError, match=r"shards.000010 is damaged: .*header"):
+        part_of_one(tmp_path, None)
+    assert "Global metadata is not found" not in caplog.text  # PyTorch's own, with a traceback
+    shards[0].write_bytes(contents[0])
+    state = tmp_path / "training.json"
+    text = state.read_text()
+    for name in ("7", "null", '"../000010"'):
+        state.write_text(text.replace('"shards/000010"', name))
+        with pytest.raises(ValueError, match=r"shards=.* names no shards"):
+            part_of_one(tmp_path, None)
+    state.write_text(text)
     shard = next(p for p in files if p.parent.name == "000010")
     shard.write_bytes(shard.read_bytes()[:-40])
     with pytest.raises(ValueError, match=r"shards.000010 is damaged"):
