@@ -89,9 +89,12 @@ def may_attend(
 
     Raises:
         KeyError: `pattern` is not in `PATTERNS`.
+        ValueError: `window` is below 1.
     """
     if pattern not in PATTERNS:
         raise KeyError(f"pattern={pattern!r} must be one of {', '.join(PATTERNS)}")
+    if window < 1:
+        raise ValueError(f"window={window} must be at least 1")
     return PATTERNS[pattern](q, k, window, summary)
 
 

@@ -114,7 +114,9 @@ def attend(
 
     Raises:
         KeyError: there are no blocks for `pattern`.
+        ValueError: a size breaks its rule, or q, k and v have different shapes.
     """
+    _check(q, k, v, pattern, window, summary)
     if q.device.type == "cuda" and not dropout:
         kernel = _kernel(pattern, q.dtype, q.shape[-1], q.device)
         if kernel is not None:
@@ -135,18 +137,24 @@ def blocked(
     """Attention under a named pattern from plain attention on blocks, on any device.
 
     Time and memory grow with the pairs that are read; arguments as in `attend`. Of `n` positions
-    banded reads n·l pairs, strided n²/l, block n·l/2, fixed n·l/2 + n²·c/(2 l).
-
-    Raises:
-        KeyError: there are no blocks for `pattern`.
+    banded reads n·l pairs, strided n²/l, block n·l/2, fixed n·l/2 + n²·c/(2 l). Raises as `attend`.
     """
-    if pattern not in KNOWN:
-        raise KeyError(f"pattern={pattern!r} has no blocks; there are for {', '.join(KNOWN)}")
+    _check(q, k, v, pattern, window, summary)
     T = q.shape[2]
     window = min(window, T)
     if pattern in ("strided", "block"):
         return _folded(q, k, v, window, pattern == "strided", dropout)
     return _Tiled.apply(q, k, v, _tiles(pattern, T, window, summary, q.device), dropout)
+
+
+def _check(q: Tensor, k: Tensor, v: Tensor, pattern: str, window: int, summary: int) -> None:
+    if pattern not in KNOWN:
+        raise KeyError(f"pattern={pattern!r} has no blocks; there are for {', '.join(KNOWN)}")
+    if window < 1 or (pattern == "fixed" and not 1 <= summary <= window):
+        raise ValueError(f"window={window} must be at least 1, summary={summary} from 1 to window")
+    if not q.shape == k.shape == v.shape:
+        shapes = ", ".join(str(tuple(x.shape)) for x in (q, k, v))
+        raise ValueError(f"q, k and v must have one shape (B, H, T, D), not {shapes}")
 
 
 def _folded(
@@ -245,7 +253,7 @@ class _Tiled(torch.autograd.Function):
 
 def _weights(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
     """(B, H, R, K) attention weights of a tile, step by step."""
-    scores = (q @ k.transpose(-2, -1)).div_(math.sqrt(q.shape[-1]))
+    scores = (q / math.sqrt(q.shape[-1])) @ k.transpose(-2, -1)  # float16 ends at 65,504
     wide = torch.promote_types(q.dtype, torch.float32)
     return scores.masked_fill_(~mask, float("-inf")).softmax(-1, dtype=wide).to(q.dtype)
 

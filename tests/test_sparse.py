@@ -63,6 +63,24 @@ def test_other_precisions_agree_as_far_as_they_can(pattern, dtype, near):
         assert (a - b).norm() <= near * b.norm()
 
 
+@pytest.mark.parametrize("pattern", sparse.KNOWN)
+def test_products_beyond_float16_have_a_gradient(pattern):
+    """64 products of 40 by 40 are 102,400, and float16 ends at 65,504; divided by 8 they fit.
+
+    All scores are equal, so the weights are even and nothing pulls at queries and keys.
+    """
+    q, k = (torch.full((1, 1, 300, 64), 40.0, dtype=torch.float16) for _ in range(2))
+    v = torch.randn(1, 1, 300, 64, generator=torch.Generator().manual_seed(0)).half()
+    inputs = [x.requires_grad_() for x in (q, k, v)]
+    y = sparse.blocked(*inputs, pattern, 32, 4)
+    grads = torch.autograd.grad(y, inputs, torch.ones_like(y))
+    assert all(torch.isfinite(grad).all() for grad in grads)
+    double = [x.detach().double().requires_grad_() for x in inputs]
+    y0 = masked(*double, pattern, 32, 4)
+    (expected,) = torch.autograd.grad(y0, double[2], torch.ones_like(y0))
+    assert (grads[2] - expected).norm() <= 1e-2 * expected.norm()
+
+
 @pytest.mark.parametrize(("pattern", "other"), [("banded", "block"), ("fixed", "banded")])
 def test_the_comparison_notices_another_pattern(pattern, other):
     """Negative control: nearly the same pairs, and far outside the tolerance."""
@@ -134,6 +152,13 @@ def test_what_blocks_cannot_do_is_refused():
     qkv, parts, out = leaves(1, 1, 130)
     with pytest.raises(KeyError, match="pattern='dense' has no blocks; there are for banded"):
         sparse.blocked(*parts, "dense", 16)
+    for rule in (("banded", 0), ("strided", -3), ("fixed", 16, 17), ("fixed", 16, 0)):
+        for way in (sparse.blocked, sparse.attend):
+            with pytest.raises(ValueError, match=rf"window={rule[1]} must be .*, summary="):
+                way(*parts, *rule)
+    q, k, v = parts
+    with pytest.raises(ValueError, match=r"one shape .*\(1, 1, 130, 8\), \(1, 1, 131, 8\)"):
+        sparse.blocked(q, F.pad(k, (0, 0, 0, 1)), v, "banded", 16)
     y = sparse.blocked(*parts, "banded", 16)
     with pytest.raises(RuntimeError, match="no second derivative"):
         torch.autograd.grad(y, qkv, out, create_graph=True)
