@@ -73,7 +73,8 @@ class World:
         kind = "cuda" if name == "auto" and torch.cuda.is_available() else name
         if kind == "cuda":
             kind = f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}"
-            with suppress(RuntimeError, AssertionError):  # `choose_device` says what is wrong
+            # `choose_device` says what is wrong; a PyTorch without CUDA lacks an attribute here
+            with suppress(RuntimeError, AssertionError, AttributeError):
                 torch.cuda.set_device(kind)
         elif kind not in ("auto", "cpu"):
             raise ValueError(
@@ -96,6 +97,7 @@ def join() -> World:
 
     Raises:
         ImportError: PyTorch is too old for several processes.
+        ValueError: the number of this process is none of theirs.
         ConnectionError: they do not find each other.
     """
     global _world
@@ -123,6 +125,9 @@ def _met() -> Any:
     are no more. So each start has names of its own.
     """
     _check_torch()
+    rank, size = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE"))
+    if not 0 <= rank < size:  # it would wait for itself
+        raise ValueError(f"RANK={rank} must be from 0 to {size - 1}, below WORLD_SIZE={size}")
     start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     try:
         shared, rank, size = next(dist.rendezvous("env://"))

@@ -30,6 +30,29 @@ def test_one_process_is_the_first_of_one():
     leave()
 
 
+def test_a_pytorch_without_cuda_is_left_to_say_so(monkeypatch):
+    """Naming its GPU must not end a process otherwise than `choose_device` would."""
+
+    def lacking(device):
+        raise AttributeError("module 'torch._C' has no attribute '_cuda_setDevice'")
+
+    monkeypatch.setattr(torch.cuda, "set_device", lacking)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert World(3, 4).device("cuda") == "cuda:1"
+    with pytest.raises(ValueError, match=r"device='cuda:1' must be auto, cpu or cuda for 4"):
+        World(3, 4).device("cuda:1")
+
+
+def test_a_number_that_is_none_of_the_processes_is_refused(monkeypatch):
+    """It would wait for an answer of its own, and no signal could end it."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("2", "-1"):
+        monkeypatch.setenv("RANK", rank)
+        with pytest.raises(ValueError, match=rf"RANK={rank} must be from 0 to 1"):
+            join()
+
+
 def test_a_run_goes_on_after_a_restart_only_if_the_job_has_begun_it(monkeypatch):
     """The first start never goes on by itself, and a restart not with what others have left."""
     world = World(0, 2, "job 1")
