@@ -58,8 +58,12 @@ def run(name: str, known: float) -> dict:
 
 @pytest.fixture(scope="module")
 def explorer() -> AnswersExplorer:
-    """Three sizes that know the same, two shares more and two controls for one."""
-    rows = [{**run(name, known), "seed": seed} for name, known in NAMES.items() for seed in (0, 1)]
+    """Three sizes that know the same, two shares more, run once, and two controls for one."""
+    rows = [
+        {**run(name, known), "seed": seed}
+        for name, known in NAMES.items()
+        for seed in ((0,) if name in ("1m 0.001", "1m 0.01") else (0, 1))
+    ]
     return AnswersExplorer(Record({}, rows), tales={"place": tales(), "mood": tales()})
 
 
@@ -116,6 +120,20 @@ def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str) -> None:
     )
     assert page.locator(".gpt-cells [aria-selected=true]").count() == 1
     assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
+    context.close()
+
+
+def test_a_network_that_was_run_once_is_told_apart(browser: Browser, home: str) -> None:
+    """Its number is slanted in the table, and who hears the table hears "one seed"."""
+    context = browser.new_context(viewport=DESK)
+    page = watch(context, home).open("page.html")
+    style = "all => all.map((e) => getComputedStyle(e).fontStyle)"
+    slants = page.locator(".gpt-row").first.locator("span").evaluate_all(style)
+    assert slants == ["normal", "italic", "italic", "normal", "normal", "normal"]
+    assert cell(page, 0, 1).get_attribute("aria-label").endswith("accuracy 0.14, one seed")
+    assert cell(page, 0, 3).get_attribute("aria-label").endswith("accuracy 0.23")
+    cell(page, 0, 1).click()
+    assert told(page).endswith("over 175 questions, 1 seed.")
     context.close()
 
 
