@@ -50,7 +50,12 @@ def demonstrations() -> list[Grid]:
     tuned = [read(size, 1.0, lr=RATES[size]) for size in SHAPES]
     others = [read(size, 0.3, seeds=MORE) for size in ("300k", "1m")]
     rare = [read("1m", share, seeds=(0,)) for share in RARE]
-    controls = [read("300k", 1.0, answers="shuffled", seeds=MORE), read("300k", 1.0, wording="one")]
+    controls = [
+        read("300k", 1.0, answers="shuffled", seeds=MORE),
+        read("300k", 1.0, wording="one"),
+        read("300k", 0.5),
+        read("300k", 0.5, wording="one"),
+    ]
     words = [
         Condition(
             f"words {share:g}",
