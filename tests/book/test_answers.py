@@ -134,6 +134,7 @@ def test_a_network_that_was_run_once_is_told_apart(browser: Browser, home: str) 
     assert cell(page, 0, 3).get_attribute("aria-label").endswith("accuracy 0.23")
     cell(page, 0, 1).click()
     assert told(page).endswith("over 175 questions, 1 seed.")
+    assert "italic: one seed" in page.inner_text(".gpt-answers > .gpt-quiet")
     context.close()
 
 

@@ -145,7 +145,8 @@ function fillAnswers(view, task) {
   });
   view.list.replaceChildren(...view.bars.map(({ row }) => row));
   view.note.textContent = "In the table: the share of questions whose right answer is the likeliest; "
-    + `chance is ${(1 / task.answers.length).toFixed(3)}, more colour is better, –: not run. Bars: the `
+    + `chance is ${(1 / task.answers.length).toFixed(3)}, more colour is better, italic: one seed, `
+    + "–: not run. Bars: the "
     + "probability of each answer among these, by one network of the cell, that of its first seed. "
     + "The heroes' names stand in no document.";
 }
