@@ -22,6 +22,7 @@ recorded (`make measure-sample`).
     real       SST-2 and RTE, with and without pre-training
     sparse     dense, banded, fixed and two of them in turn, at a context several tales long
     demonstrations  answers to questions, by the share of documents that show how, and by size
+    shots      answers behind demonstrations in the prompt, by size, by what the corpus holds
     decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
 
@@ -40,6 +41,7 @@ from pathlib import Path
 import grids_decoding
 import grids_demonstrations
 import grids_finetuning
+import grids_in_context
 import grids_pretraining
 import grids_scaling
 import grids_sparse
@@ -96,6 +98,7 @@ ALL = (
     *grids_demonstrations.GRIDS,
     *grids_scaling.GRIDS,
     *grids_sparse.GRIDS,
+    *grids_in_context.GRIDS,
 )
 GRIDS = {grids.__name__: grids for grids in ALL}
 OTHERS = {"zeroshot": zeroshot, "seal": seal}

@@ -1,4 +1,5 @@
-"""`gptcore zeroshot`: what a model answers without any training for the task.
+"""`gptcore zeroshot`: what a model answers without any training for the task, and after a few
+demonstrations in its prompt.
 
 Source: none.
 """
@@ -16,11 +17,13 @@ from gptcore.commands import load, printable, say
 
 if TYPE_CHECKING:
     from gptcore.scoring.asking import Report
+    from gptcore.scoring.shots import Shots
     from gptcore.scoring.tasks import Row, Task
 
 EXAMPLES = """
   gptcore zeroshot tales-gpt1 tales-endings tales-mood
   gptcore zeroshot gpt2 lambada codah blimp:adjunct_island --n 1000
+  gptcore zeroshot tales-gpt2-3m tales-mood --shots 2
   gptcore zeroshot runs/first my_task.json --out answers.jsonl"""
 
 
@@ -42,8 +45,11 @@ class Options:
     .jsonl). None: the names are listed."""
     n: int = 200
     """Questions of each task; all where there are fewer."""
+    shots: int = 0
+    """Demonstrations before each question, drawn from the task's training part, or from its other
+    rows where it has none. No weight changes."""
     seed: int = 0
-    """Draws the tales of the tasks that are made from Tales."""
+    """Draws the tales of the tasks that are made from Tales, and the demonstrations."""
     out: Path | None = None
     """File for every prompt with its answer, as JSON lines. None:
     runs/zeroshot/CHECKPOINT.jsonl."""
@@ -59,7 +65,9 @@ def run(options: Options) -> None:
     """Ask every task in turn, store the answers, and print one table."""
     from gptcore.scoring.asking import ask
 
-    tasks = [_known(name, options) for name in dict.fromkeys(options.tasks)]
+    tasks = [
+        (*_known(name, options), _shots(name, options)) for name in dict.fromkeys(options.tasks)
+    ]
     if not tasks:
         from gptcore.scoring.task_list import SOURCES
 
@@ -70,8 +78,8 @@ def run(options: Options) -> None:
     model, tokenizer = load(options.checkpoint, options.device)
     size, progress = options.batch_size, not options.quiet
     reports: list[Report] = []
-    for task, rows in tasks:
-        report = ask(model, tokenizer, task, rows, batch_size=size, progress=progress)
+    for task, rows, shots in tasks:
+        report = ask(model, tokenizer, task, rows, shots=shots, batch_size=size, progress=progress)
         out.parent.mkdir(parents=True, exist_ok=True)
         with out.open("a" if reports else "w", encoding="utf-8") as file:  # kept, come what may
             for answer in report.answers:
@@ -83,6 +91,11 @@ def run(options: Options) -> None:
             say(
                 f"{report.task}: the beginnings of {report.n_cut} of {report.n} prompts were cut, "
                 f"because the model reads no more than {model.config.n_ctx} tokens"
+            )
+        if report.n_fewer:
+            say(
+                f"{report.task}: {report.n_fewer} of {report.n} questions have fewer than "
+                f"{options.shots} demonstrations, because no more fit {model.config.n_ctx} tokens"
             )
     say(f"{out} holds every prompt with its answer")
 
@@ -104,6 +117,15 @@ def _known(name: str, options: Options) -> tuple[Task, list[Row]]:
         with needing("rouge"):
             import rouge_score  # noqa: F401
     return task, rows
+
+
+def _shots(name: str, options: Options) -> Shots:
+    """The demonstrations that a task's questions get; before a model is loaded."""
+    from gptcore.scoring.shots import Shots
+    from gptcore.scoring.task_list import demonstrations
+
+    rows = demonstrations(name, options.n, options.shots, options.seed) if options.shots > 0 else ()
+    return Shots(rows, options.shots, options.seed)
 
 
 def table(reports: list[Report]) -> list[str]:

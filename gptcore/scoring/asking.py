@@ -11,7 +11,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gptcore.model import GPT
@@ -26,7 +26,8 @@ from gptcore.scoring.continuations import (
     text_likelihoods,
     windows,
 )
-from gptcore.scoring.tasks import WRITTEN, Item, Row, Task, item
+from gptcore.scoring.shots import Shots, Shown, behind, room
+from gptcore.scoring.tasks import WRITTEN, Item, Row, Task
 from gptcore.tokenizer import Tokenizer
 
 Answers = list[dict[str, Any]]
@@ -53,7 +54,10 @@ class Report:
     n_cut: int
     """Questions whose beginning did not fit the model's context and was left out."""
     answers: Answers
-    """One for each question: the prompt, what could be said, what is right and what was said."""
+    """One for each question: the whole prompt with its demonstrations and their number, what could
+    be said, what is right and what was said."""
+    n_fewer: int = 0
+    """Questions with fewer demonstrations than asked for, because more did not fit the context."""
 
     @property
     def score(self) -> float:
@@ -84,6 +88,7 @@ def ask(
     task: Task,
     rows: Iterable[Row],
     *,
+    shots: Shots | None = None,
     batch_size: int = 16,
     progress: bool = False,
 ) -> Report:
@@ -94,6 +99,7 @@ def ask(
         tokenizer: the one it was trained with.
         task: how rows become questions.
         rows: what the task's templates name.
+        shots: demonstrations to stand before each question; None: zero-shot.
         batch_size: texts read or written side by side; changes the speed only.
         progress: show a bar (needs tqdm).
 
@@ -101,18 +107,23 @@ def ask(
         TypeError, ValueError: there are no rows; one lacks what the task names (the message says
             which row); or a text cannot be scored.
     """
-    items: list[Item] = []
+    shown: list[Shown] = []
+    shots = shots or Shots((), 0)
+    fits = room(task, tokenizer, bare(model).config.n_ctx)
     for number, row in enumerate(rows, 1):
         try:
-            items.append(item(task, row))
+            shown.append(behind(shots, task, row, number, fits))
         except (TypeError, ValueError) as error:
             wrong = TypeError if isinstance(error, TypeError) else ValueError
             raise wrong(f"task {task.name!r}, row {number}: {error}") from error
-    if not items:
+    if not shown:
         raise ValueError(f"task {task.name!r} has no rows: there is nothing to ask")
     asked = Examinee(bare(model), tokenizer, batch_size, progress)
     how = {"choice": _choice, "cloze": _cloze, "perplexity": _perplexity}
-    return how.get(task.scorer, _written)(asked, task, items)
+    report = how.get(task.scorer, _written)(asked, task, [one.item for one in shown])
+    for answer, one in zip(report.answers, shown, strict=True):
+        answer["shots"] = one.k
+    return replace(report, n_fewer=sum(one.k < shots.k for one in shown))
 
 
 # ------------------------------------------------------------------ options

@@ -23,8 +23,9 @@ def own(path: Path) -> tuple[Task, list[Row]]:
     """A task from a file.
 
     JSON: an object with the fields of `Task` and "rows", a list of objects or the name of a file
-    of JSON lines beside it. JSON lines alone: each with "prompt", and "options" with "answer" (then
-    it is a choice) or "target" (then the model writes, and has to write exactly that).
+    of JSON lines beside it; perhaps "demonstrations", the same, for `own_demonstrations`. JSON
+    lines alone: each with "prompt", and "options" with "answer" (then it is a choice) or "target"
+    (then the model writes, and has to write exactly that).
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -36,18 +37,17 @@ def own(path: Path) -> tuple[Task, list[Row]]:
             return Task(path.stem, "{prompt}", "choice", options="options"), rows
         return Task(path.stem, "{prompt}", "exact", target="{target}"), rows
     content = _json(path.read_text(encoding="utf-8"), str(path))
-    rows = content.pop("rows", None)
-    if isinstance(rows, str):
-        rows = _json_lines(path.parent / rows)
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path}: rows must be a list of objects, or the name of a .jsonl file")
+    rows = _rows(path, content, "rows")
+    if content.pop("demonstrations", None) is not None:
+        own_demonstrations(path)  # for what it raises
     names = [field.name for field in fields(Task)]
     for key in content:
         if key not in names:
             near = difflib.get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise ValueError(
-                f"{path}: {key!r} is no field; {hint}there are {', '.join(names)}, rows"
+                f"{path}: {key!r} is no field; {hint}there are {', '.join(names)}, rows, "
+                "demonstrations"
             )
     content.setdefault("name", path.stem)
     missing = [name for name in ("prompt", "scorer") if name not in content]
@@ -57,6 +57,28 @@ def own(path: Path) -> tuple[Task, list[Row]]:
         return Task(**content), rows
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def own_demonstrations(path: Path) -> list[Row]:
+    """The rows under "demonstrations" in a JSON file of `own`, none where it has no such field.
+
+    Raises:
+        FileNotFoundError, ValueError: as `own`.
+    """
+    if path.suffix != ".json":
+        return []
+    content = _json(path.read_text(encoding="utf-8"), str(path))
+    return _rows(path, content, "demonstrations") if "demonstrations" in content else []
+
+
+def _rows(path: Path, content: dict[str, Any], field: str) -> list[Row]:
+    """Rows under a field, or in the file that it names; the field is taken out."""
+    rows = content.pop(field, None)
+    if isinstance(rows, str):
+        rows = _json_lines(path.parent / rows)
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{path}: {field} must be a list of objects, or the name of a .jsonl file")
+    return rows
 
 
 def _json_lines(path: Path) -> list[Row]:

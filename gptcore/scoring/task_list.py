@@ -20,13 +20,15 @@ from typing import NamedTuple
 
 from gptcore import datasets
 from gptcore.labelled.short_tales import BEYOND, MOODS, tales
-from gptcore.scoring.task_files import SUFFIXES, own
+from gptcore.scoring.task_files import SUFFIXES, own, own_demonstrations
 from gptcore.scoring.tasks import Row, Task
 from gptcore.tales.corpus import Tale, simulate, split, tale
 from gptcore.tales.questions import FEELS, VERDICTS, questions, statements
 from gptcore.tales.rng import Rng
 
 Rows = Iterator[Row]
+DRAWN = 500
+"""Rows that demonstrations are drawn from."""
 
 
 class Source(NamedTuple):
@@ -37,13 +39,21 @@ class Source(NamedTuple):
     """(part, seed): all rows, or those of one part of a set; the seed draws tales."""
     parts: tuple[str, ...] | bool = ()
     """What may follow the name behind a colon; True: whatever the set has."""
+    train: str = ""
+    """The part that demonstrations are drawn from; "": the set has none for training, and its own
+    other rows are taken."""
 
 
 # ------------------------------------------------------------------ Tales
 
 
+def _indices(part: str) -> Sequence[int]:
+    """Of tales: those that nothing has read, or those of the training part."""
+    return split("train") if part == "train" else split("test")[BEYOND:]
+
+
 def _tales(part: str, seed: int) -> Iterator[tuple[int, Tale]]:
-    return ((index, tale(seed, index)) for index in split("test")[BEYOND:])
+    return ((index, tale(seed, index)) for index in _indices(part))
 
 
 def _questions(part: str, seed: int) -> Rows:
@@ -67,7 +77,7 @@ def _statements(part: str, seed: int) -> Rows:
 def _moods(part: str, seed: int) -> Rows:
     """Tales whose heroes' last feelings take turns."""
     wanted = list(MOODS)
-    for index in split("test")[BEYOND:]:
+    for index in _indices(part):
         if simulate(seed, index).feeling == wanted[0]:
             wanted.append(wanted.pop(0))
             told = tale(seed, index)
@@ -78,7 +88,9 @@ def _moods(part: str, seed: int) -> Rows:
 def _endings(part: str, seed: int) -> Rows:
     size = 64
     while True:  # a larger set begins with the smaller one
-        rows = tales("endings", n_train=0, n_valid=0, n_test=size, seed=seed).test
+        name = part or "test"
+        sizes = {"n_train": 0, "n_valid": 0, "n_test": 0, f"n_{name}": size}
+        rows = getattr(tales("endings", seed=seed, **sizes), name)
         yield from rows[size // 2 if size > 64 else 0 :]
         size *= 2
 
@@ -92,7 +104,7 @@ def _gists(part: str, seed: int) -> Rows:
 
 
 def _whole(name: str, part: str | None = None) -> Callable[[str, int], Rows]:
-    return lambda _, seed: iter(datasets.load(name, part))
+    return lambda other, seed: iter(datasets.load(name, other or part))
 
 
 def _by_turns(name: str, parts: Sequence[str]) -> Rows:
@@ -158,6 +170,7 @@ SOURCES: dict[str, Source] = {
                 max_new_tokens=16,
             ),
             _questions,
+            train="train",
         ),
         Source(
             Task(
@@ -167,6 +180,7 @@ SOURCES: dict[str, Source] = {
                 options=tuple(VERDICTS.values()),
             ),
             _statements,
+            train="train",
         ),
         Source(
             Task(
@@ -176,13 +190,17 @@ SOURCES: dict[str, Source] = {
                 options=tuple(f"{mood.capitalize()}." for mood in MOODS),
             ),
             _moods,
+            train="train",
         ),
         Source(
-            Task("tales-endings", "{text}", "choice", options="choices", answer="label"), _endings
+            Task("tales-endings", "{text}", "choice", options="choices", answer="label"),
+            _endings,
+            train="train",
         ),
         Source(
             Task("tales-summary", "{text}\n\nTL;DR:", "rouge", target="{gist}", max_new_tokens=48),
             _gists,
+            train="train",
         ),
         Source(Task("lambada", "{context}", "cloze", target="{target}"), _whole("lambada")),
         # As in lm-evaluation-harness, there is a space before the first word.
@@ -201,6 +219,7 @@ SOURCES: dict[str, Source] = {
                 max_new_tokens=256,
             ),
             _whole("gsm8k", "test"),
+            train="train",
         ),
         Source(
             Task(
@@ -209,6 +228,7 @@ SOURCES: dict[str, Source] = {
                 "exact",
                 target="{completion}",
                 delimiter="",
+                separator="",  # their prompts begin with line breaks
                 max_new_tokens=16,
             ),
             _synthetic(ARITHMETIC),
@@ -221,6 +241,7 @@ SOURCES: dict[str, Source] = {
                 "exact",
                 target="{completion}",
                 delimiter="",
+                separator="",  # their prompts begin with line breaks
                 max_new_tokens=16,
             ),
             _synthetic(SCRAMBLED),
@@ -235,6 +256,7 @@ SOURCES: dict[str, Source] = {
                 max_new_tokens=64,
             ),
             _whole("scitldr", "test"),
+            train="train",
         ),
     )
 }
@@ -273,3 +295,30 @@ def known(name: str, n: int, seed: int = 0) -> tuple[Task, list[Row]]:
         told = f"its parts are {', '.join(source.parts)}" if source.parts else "it has no parts"
         raise ValueError(f"task={name!r}: {part!r} is no part of {base}; {told}")
     return replace(source.task, name=name), list(islice(source.rows(part, seed), n))
+
+
+def demonstrations(name: str, n: int, k: int, seed: int = 0) -> tuple[Row, ...]:
+    """Rows that demonstrations of a task are drawn from: none that is asked, where there are such.
+
+    Those of its training part, of at most `DRAWN` rows; of a set or file that has none, the rows
+    behind the n that are asked; where they are too few, all of them.
+
+    Args:
+        name: as of `known`.
+        n: how many rows are asked.
+        k: how many demonstrations a question gets.
+        seed: draws the tales.
+
+    Raises:
+        as `known`.
+    """
+    base, _, part = name.partition(":")
+    source = SOURCES.get(base)
+    if source and source.train:
+        known(name, 1, seed)  # for what it raises
+        return tuple(islice(source.rows(source.train, seed), DRAWN))
+    if not source and Path(name).suffix in SUFFIXES and (rows := own_demonstrations(Path(name))):
+        return tuple(rows)
+    found = known(name, n + DRAWN, seed)[1]
+    others = found[n:]
+    return tuple(others if len(others) >= k else found)

@@ -50,6 +50,8 @@ class Task:
     """Template of the right answer. "{key}" alone may name a list of them."""
     delimiter: str = " "
     """Between prompt and option or target; no characters of the option."""
+    separator: str = "\n\n"
+    """Behind each demonstration, where a question is asked after some (see `shots`)."""
     rest: str = ""
     """Template of what follows the option and is scored with it."""
     partial: bool = False

@@ -1,0 +1,54 @@
+"""The grid of demonstrations in a prompt: chapter 13.
+
+Source: GPT-3 §2 and Figure 1.2; Chen et al. 2024 (parallel structures); Min et al. 2022.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grids_pretraining import SHIPPED
+
+from gptcore.experiments import Condition, Grid
+from gptcore.experiments.in_context import paged
+
+SHAPES = {
+    "100k": {"n_layer": 2, "n_head": 2, "d_model": 32},
+    "300k": {"n_layer": 3, "n_head": 2, "d_model": 64},
+    "1m": {"n_layer": 4, "n_head": 4, "d_model": 128},
+}
+RATES = {"100k": (4e-3, 8e-3, 1.6e-2), "300k": (4e-3, 8e-3, 1.6e-2), "1m": (1e-3, 2e-3, 4e-3)}
+UPDATES, BATCH, N_CTX = 5000, 2, 256
+PAGES = 15_000
+SEEDS = (0, 1, 2)
+
+
+def read(
+    size: str, share: float, *, lr: tuple[float, ...] = (), seeds: Any = None, **corpus: Any
+) -> Condition:
+    """A network of some size reads pages, so many of them with answers."""
+    told = "".join(f", {value}" for value in corpus.values())
+    settings = {
+        "shape": {"n_ctx": N_CTX, **SHAPES[size], "norm": "pre", "dropout": 0.0},
+        "gain_of": 768,
+        "tokenizer": f"data/checkpoints/{SHIPPED}",
+        "corpus": {"n": PAGES, "share": share, **corpus},
+        "updates": UPDATES,
+        "batch_size": BATCH,
+        "precision": "bf16",
+    }
+    name = f"{size} {share:g}{told}"
+    candidates = tuple({"lr": one} for one in lr) or ({},)
+    return Condition(name, settings, candidates, None if lr else f"{size} 1", seeds)
+
+
+def shots() -> list[Grid]:
+    """Accuracy against size and demonstrations; layouts and a dial at the largest size."""
+    tuned = [read(size, 1.0, lr=RATES[size]) for size in SHAPES]
+    layouts = [read("1m", 1.0, layout=layout) for layout in ("mixed", "apart")]
+    rare = [read("1m", 0.1), read("1m", 0.03, seeds=(0,)), read("1m", 0.3, seeds=(0,))]
+    budget = f"{UPDATES * BATCH * N_CTX / 1e6:.1f}M tokens; the rate of each size chosen of three"
+    return [Grid("shots", paged, (*tuned, *layouts, *rare), SEEDS, budget)]
+
+
+GRIDS = (shots,)

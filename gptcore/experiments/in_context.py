@@ -1,0 +1,232 @@
+"""What demonstrations in a prompt are worth to networks that read one corpus or another.
+
+A network reads documents of `gptcore.tales.pages`; then it is asked about heroes whose names it
+has never read, behind so many demonstrations from the training part. It writes its answer; the item
+of a test is a question, right where the answer is the right one word for word.
+
+Source: GPT-3 §2 and Figure 1.2 (accuracy by number of examples and by size); controls after Chen
+et al. 2024 and Min et al. 2022, "Rethinking the Role of Demonstrations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from gptcore.experiments.demonstrations import examination
+from gptcore.experiments.intervals import Runs, runs_of
+from gptcore.experiments.pretraining import STREAMS, network, steps_of, thinned, window_losses
+from gptcore.experiments.records import REPORTED, Record, digest_of, packed, unpacked
+from gptcore.model import GPT
+from gptcore.scoring.asking import ask
+from gptcore.scoring.continuations import text_likelihoods
+from gptcore.scoring.shots import Shots, behind, room
+from gptcore.scoring.tasks import Row, Task
+from gptcore.tales import pages
+from gptcore.tales.lines import TASKS, Lines, options
+from gptcore.tales.rng import Rng
+from gptcore.text.streams import TokenStream
+from gptcore.tokenizer import Tokenizer
+from gptcore.train.corpus import Corpus
+
+PER_ANSWER, CHOOSING = 25, 8
+"""Questions for each answer: of the test, and to choose by."""
+TEST_SET = f"{PER_ANSWER} tales of unseen names for each answer"
+SHOTS = (0, 1, 2, 3)
+N_SHOWN = 200
+"""Tales of each task that demonstrations are drawn from."""
+N_VALID, WINDOWS = 1000, 60
+LOOKS = 10
+"""How often a network is asked on its way, about the tales to choose by."""
+PAGE = Task("page", "{text}\n\nAnswer:", "exact", target="{answer}", stop=("\n",), max_new_tokens=8)
+OTHER_FORM = replace(PAGE, prompt="{text}\n\nIn short:")
+"""No page has it."""
+
+
+def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """A network reads a corpus of pages and is asked with demonstrations, as a grid runs it.
+
+    Args:
+        settings: what `pretraining.network` and `steps_of` read; `corpus`, the arguments of
+            `pages.documents` as plain values; `tokenizer`, a folder; perhaps `per_answer`.
+        seed: draws new weights and the order of the windows.
+
+    Returns:
+        What `Grid.run` asks for. `items` are the questions of all `TASKS` in turn behind three
+        demonstrations; `shots K` the same behind K of them; `fits K` whether the answer given is
+        one to the question at all; `shown K` how many there was room for; the lists of
+        `ABLATIONS`; `course`, what it read, its loss and its accuracies behind none and three on
+        the way. `valid` is the mean log-probability of right answers behind three, in nats.
+    """
+    torch.set_num_threads(1)
+    corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
+    model = network(settings, corpus.tokenizer.vocab_size, seed)
+    n_ctx, n = settings["shape"]["n_ctx"], settings.get("per_answer", PER_ANSWER)
+    losses: list[float] = []
+    course: list[list[float]] = []
+    every = max(1, settings["updates"] // LOOKS)
+    for step in steps_of(model, corpus, settings, seed):
+        losses.append(step.loss)
+        if len(losses) % every == 0:
+            model.eval()
+            tokens = len(losses) * settings["batch_size"] * n_ctx
+            course.append([tokens, *_look(model, corpus, min(n, CHOOSING))])
+            model.train()
+    model.eval()
+    found: dict[str, Any] = {}
+    for k in SHOTS:
+        answers = asked(model, corpus.tokenizer, k, per_answer=n)
+        found[f"shots {k}"] = packed(right for right, *_ in answers)
+        found[f"fits {k}"] = packed(fits for _, fits, _ in answers)
+        found[f"shown {k}"] = round(fmean(shown for *_, shown in answers), 4)
+    for name in ABLATIONS:
+        answers = asked(model, corpus.tokenizer, SHOTS[-1], name, per_answer=n)
+        found[name] = packed(right for right, *_ in answers)
+    return {
+        "test_set": TEST_SET,
+        "valid": round(_log_prob(model, corpus.tokenizer, min(n, CHOOSING)), 4),
+        "test": round(fmean(unpacked(found[f"shots {SHOTS[-1]}"])), 4),
+        "items": found[f"shots {SHOTS[-1]}"],
+        "labels": None,
+        **found,
+        "course": course,
+        "loss": round(window_losses(model, corpus.valid.tokens, WINDOWS, n_ctx).mean().item(), 4),
+        "tokens": len(losses) * settings["batch_size"] * n_ctx,
+        "n_params": model.n_params(),
+        "curve": thinned(losses),
+    }
+
+
+def _look(model: GPT, corpus: Corpus, per_answer: int) -> list[float]:
+    """Held-out loss, and the accuracies behind no and three demonstrations."""
+    loss = window_losses(model, corpus.valid.tokens, WINDOWS, model.config.n_ctx).mean().item()
+    each = [
+        fmean(
+            right
+            for right, *_ in asked(model, corpus.tokenizer, k, part="valid", per_answer=per_answer)
+        )
+        for k in (SHOTS[0], SHOTS[-1])
+    ]
+    return [round(value, 4) for value in (loss, *each)]
+
+
+@lru_cache(2)
+def corpus_of(wanted: tuple[tuple[str, Any], ...], tokenizer: str) -> Corpus:
+    """The documents of a run as token ids, made once and kept in `STREAMS`."""
+    known = Tokenizer.load(tokenizer)
+    plain = {"n": N_VALID, "share": 0.0, "part": "valid"}
+    streams = []
+    for arguments in (dict(wanted), plain):
+        path = STREAMS / f"pages-{digest_of({**arguments, 'tokenizer': known.fingerprint})}"
+        try:
+            streams.append(TokenStream.open(path))
+        except FileNotFoundError:
+            streams.append(TokenStream.write(path, pages.documents(**arguments), known))
+    return Corpus(known, *streams, settings=dict(wanted))
+
+
+# ------------------------------------------------------------------ asking
+
+
+def rows_of(task: str, part: str, per_answer: int) -> list[Row]:
+    """The questions of one task as rows of `PAGE`."""
+    at = TASKS.index(task)
+    tales: Sequence[Lines] = examination(task, part, per_answer, "many")
+    return [{"text": told.text, "answer": told.asked[at].answer} for told in tales]
+
+
+@lru_cache
+def demonstrations(task: str) -> tuple[Row, ...]:
+    """The rows of the training part that a question's demonstrations are drawn from."""
+    return tuple({"text": one.text, "answer": one.answer} for one in pages.shown(task, N_SHOWN))
+
+
+def _shuffled(task: str) -> tuple[Row, ...]:
+    """Answers of the same task, each from another tale."""
+    rows = demonstrations(task)
+    answers = Rng(0, 73).some([row["answer"] for row in rows], len(rows))
+    return tuple({**row, "answer": answer} for row, answer in zip(rows, answers, strict=True))
+
+
+def _answers_alone(task: str) -> tuple[Row, ...]:
+    """Answers without the tales."""
+    return tuple({**row, "text": ""} for row in demonstrations(task))
+
+
+ABLATIONS = {
+    "shuffled": (_shuffled, PAGE),
+    "answers alone": (_answers_alone, PAGE),
+    "another form": (demonstrations, OTHER_FORM),
+}
+"""Name -> rows of demonstrations and the task's form, with something changed (Min et al. 2022)."""
+
+
+def shots_of(task: str, k: int, change: str = "") -> Shots:
+    """Demonstrations of a task as pages have them.
+
+    Args:
+        change: one of `ABLATIONS`, or "".
+    """
+    return Shots(ABLATIONS[change][0](task) if change else demonstrations(task), k)
+
+
+def asked(
+    model: GPT,
+    tokenizer: Tokenizer,
+    k: int,
+    change: str = "",
+    part: str = "test",
+    per_answer: int = PER_ANSWER,
+) -> list[tuple[float, float, int]]:
+    """Of each question: is the answer right, is it one to what was asked, how many were shown?
+
+    Args:
+        k: demonstrations before each question.
+        change: one of `ABLATIONS`, or "".
+        part, per_answer: which tales are asked about.
+    """
+    found: list[tuple[float, float, int]] = []
+    for task in TASKS:
+        rows = rows_of(task, part, per_answer)
+        form = ABLATIONS[change][1] if change else PAGE
+        report = ask(model, tokenizer, form, rows, shots=shots_of(task, k, change))
+        for answer in report.answers:
+            said = answer["said"].strip()
+            fits = float(said in options(task))
+            found.append((float(said in answer["right"]), fits, answer["shots"]))
+    return found
+
+
+def _log_prob(model: GPT, tokenizer: Tokenizer, per_answer: int) -> float:
+    """Mean log-probability of right answers behind three demonstrations, in nats."""
+    fits = room(PAGE, tokenizer, model.config.n_ctx)
+    pairs = []
+    for task in TASKS:
+        shots = shots_of(task, SHOTS[-1])
+        for number, row in enumerate(rows_of(task, "valid", per_answer), 1):
+            context = behind(shots, PAGE, row, number, fits).item.context
+            pairs.append((context, f" {row['answer']}"))
+    return fmean(like.log_prob for like in text_likelihoods(model, tokenizer, pairs))
+
+
+def runs_of_task(record: Record, condition: str, task: str, field: str = "items") -> Runs:
+    """The reported runs of a condition on the questions of one task.
+
+    Args:
+        field: which of the lists that `paged` gives.
+
+    Raises:
+        KeyError: there is no such condition.
+    """
+    rows = [r for r in record.rows if r["condition"] == condition and r["role"] == REPORTED]
+    if not rows:
+        raise KeyError(f"condition={condition!r} is none of {', '.join(record.conditions())}")
+    start = sum(PER_ANSWER * len(options(one)) for one in TASKS[: TASKS.index(task)])
+    end = start + PER_ANSWER * len(options(task))
+    rows = sorted(rows, key=lambda row: row["seed"])
+    return runs_of([unpacked(row[field])[start:end] for row in rows], None, condition)
