@@ -10,7 +10,7 @@ et al. 2024 and Min et al. 2022, "Rethinking the Role of Demonstrations".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from statistics import fmean
@@ -26,7 +26,7 @@ from gptcore.model import GPT
 from gptcore.scoring.asking import ask
 from gptcore.scoring.continuations import text_likelihoods
 from gptcore.scoring.shots import Shots, behind, room
-from gptcore.scoring.tasks import Row, Task
+from gptcore.scoring.tasks import Item, Row, Task
 from gptcore.tales import pages
 from gptcore.tales.lines import TASKS, Lines, options
 from gptcore.tales.rng import Rng
@@ -41,6 +41,8 @@ SHOTS = (0, 1, 2, 3)
 N_SHOWN = 200
 """Tales of each task that demonstrations are drawn from."""
 N_VALID, WINDOWS = 1000, 60
+SHOWN = 4
+"""Tales of which the probability of every answer is kept."""
 LOOKS = 10
 """How often a network is asked on its way, about the tales to choose by."""
 PAGE = Task("page", "{text}\n\nAnswer:", "exact", target="{answer}", stop=("\n",), max_new_tokens=8)
@@ -60,8 +62,9 @@ def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         What `Grid.run` asks for. `items` are the questions of all `TASKS` in turn behind three
         demonstrations; `shots K` the same behind K of them; `fits K` whether the answer given is
         one to the question at all; `shown K` how many there was room for; the lists of
-        `ABLATIONS`; `course`, what it read, its loss and its accuracies behind none and three on
-        the way. `valid` is the mean log-probability of right answers behind three, in nats.
+        `ABLATIONS`; `options`, of `all_answers`; `course`, what it read, its loss and its
+        accuracies behind none and three on the way. `valid` is the mean log-probability of right
+        answers behind three, in nats.
     """
     torch.set_num_threads(1)
     corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
@@ -87,6 +90,7 @@ def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     for name in ABLATIONS:
         answers = asked(model, corpus.tokenizer, SHOTS[-1], name, per_answer=n)
         found[name] = packed(right for right, *_ in answers)
+    found["options"] = all_answers(model, corpus.tokenizer)
     return {
         "test_set": TEST_SET,
         "valid": round(_log_prob(model, corpus.tokenizer, min(n, CHOOSING)), 4),
@@ -175,6 +179,11 @@ def shots_of(task: str, k: int, change: str = "") -> Shots:
     return Shots(ABLATIONS[change][0](task) if change else demonstrations(task), k)
 
 
+def form_of(change: str) -> Task:
+    """The form of the prompts under one of `ABLATIONS`, or ""."""
+    return ABLATIONS[change][1] if change else PAGE
+
+
 def asked(
     model: GPT,
     tokenizer: Tokenizer,
@@ -193,12 +202,47 @@ def asked(
     found: list[tuple[float, float, int]] = []
     for task in TASKS:
         rows = rows_of(task, part, per_answer)
-        form = ABLATIONS[change][1] if change else PAGE
-        report = ask(model, tokenizer, form, rows, shots=shots_of(task, k, change))
+        shots = shots_of(task, k, change)
+        report = ask(model, tokenizer, form_of(change), rows, shots=shots)
         for answer in report.answers:
             said = answer["said"].strip()
             fits = float(said in options(task))
             found.append((float(said in answer["right"]), fits, answer["shots"]))
+    return found
+
+
+ALL_ANSWERS = tuple(f" {answer}" for task in TASKS for answer in options(task))
+PROMPTS = (*((k, "") for k in SHOTS), *((SHOTS[-1], name) for name in ABLATIONS))
+"""How many demonstrations, and what is changed about them, in the prompts of `all_answers`."""
+
+
+def prompts_of(task: str, fits: Callable[[Item], bool]) -> list[list[str]]:
+    """Of each of `SHOWN` tales its prompts behind demonstrations of a task, one for each `PROMPTS`.
+
+    Args:
+        fits: what there is room for, as `scoring.shots.room` says.
+    """
+    found = []
+    for number, row in enumerate(rows_of(TASKS[0], "test", PER_ANSWER)[:SHOWN], 1):
+        shown = [(shots_of(task, k, name), form_of(name)) for k, name in PROMPTS]
+        found.append([behind(one, form, row, number, fits).item.context for one, form in shown])
+    return found
+
+
+def all_answers(model: GPT, tokenizer: Tokenizer) -> list[list[list[list[float]]]]:
+    """By task shown, tale and prompt: the log-probability of each of `ALL_ANSWERS`, in nats."""
+    fits = room(PAGE, tokenizer, model.config.n_ctx)
+    found = []
+    for task in TASKS:
+        prompts = prompts_of(task, fits)
+        pairs = [(one, answer) for own in prompts for one in own for answer in ALL_ANSWERS]
+        scored = iter(text_likelihoods(model, tokenizer, pairs))
+        found.append(
+            [
+                [[round(next(scored).log_prob, 2) for _ in ALL_ANSWERS] for _ in own]
+                for own in prompts
+            ]
+        )
     return found
 
 
