@@ -1,6 +1,7 @@
-"""The grid of demonstrations in a prompt: chapter 13.
+"""The grids of chapter 13: demonstrations in a prompt, and names that come again.
 
-Source: GPT-3 §2 and Figure 1.2; Chen et al. 2024 (parallel structures); Min et al. 2022.
+Source: GPT-3 §2 and Figure 1.2; Chen et al. 2024 (parallel structures); Min et al. 2022; Olsson et
+al. 2022 (induction heads).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from grids_pretraining import SHIPPED
 
 from gptcore.experiments import Condition, Grid
 from gptcore.experiments.in_context import paged
+from gptcore.experiments.induction import reading_names
 
 SHAPES = {
     "100k": {"n_layer": 2, "n_head": 2, "d_model": 32},
@@ -51,4 +53,30 @@ def shots() -> list[Grid]:
     return [Grid("shots", paged, (*tuned, *layouts, *rare), SEEDS, budget)]
 
 
-GRIDS = (shots,)
+def reading(size: str, share: float, lr: tuple[float, ...]) -> Condition:
+    """A network of some size reads tales, so many of them about heroes with invented names."""
+    shape = {**SHAPES[size], "n_head": 4}  # room for heads of more than one kind
+    settings = {
+        "shape": {"n_ctx": 128, **shape, "norm": "pre", "dropout": 0.0},
+        "gain_of": 768,
+        "tokenizer": f"data/checkpoints/{SHIPPED}",
+        "corpus": {"n": 60_000, "share": share},
+        "updates": UPDATES,
+        "batch_size": 4,
+        "precision": "bf16",
+    }
+    return Condition(f"{size} {share:g}", settings, tuple({"lr": one} for one in lr))
+
+
+def names() -> list[Grid]:
+    """Known names against invented ones, and a smaller network."""
+    conditions = (
+        reading("300k", 1.0, (4e-3, 8e-3)),
+        reading("300k", 0.0, (4e-3, 8e-3)),
+        reading("100k", 1.0, (8e-3, 1.6e-2)),
+    )
+    budget = f"{UPDATES * 4 * 128 / 1e6:.1f}M tokens; the rate of each chosen of two"
+    return [Grid("names", reading_names, conditions, SEEDS, budget)]
+
+
+GRIDS = (shots, names)

@@ -23,6 +23,7 @@ recorded (`make measure-sample`).
     sparse     dense, banded, fixed and two of them in turn, at a context several tales long
     demonstrations  answers to questions, by the share of documents that show how, and by size
     shots      answers behind demonstrations in the prompt, by size, by what the corpus holds
+    names      which head brings a name back that was read once, known names or invented ones
     decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
 

@@ -1,0 +1,310 @@
+"""Induction heads: does a name come back that was read once, and which head brings it?
+
+A network reads tales in two lines; their heroes have names of the lexicon, or names that nobody has
+had before. Then it is asked which of eight names comes where the hero is named again. A head's
+induction score is the attention that it gives, where a token stands for the second time, to the
+token that followed it the first time.
+
+Source: Olsson et al. 2022, "In-context Learning and Induction Heads" (prefix matching, ablation);
+Chan et al. 2022 (rare words whose meaning the context has to tell).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from statistics import fmean
+from typing import Any, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from gptcore.experiments.intervals import Runs, runs_of
+from gptcore.experiments.pretraining import STREAMS, network, steps_of, thinned, window_losses
+from gptcore.experiments.records import REPORTED, Record, digest_of, packed, unpacked
+from gptcore.model import GPT
+from gptcore.modes import bare, evaluating
+from gptcore.scoring.continuations import text_likelihoods
+from gptcore.tales import invented
+from gptcore.tales.invented import Named, Names, named
+from gptcore.tales.rng import Rng
+from gptcore.text.streams import TokenStream
+from gptcore.tokenizer import Tokenizer
+from gptcore.train.corpus import Corpus
+
+N_NAMED, CHOOSING, N_OPTIONS = 200, 60, 8
+TEST_SET = f"{N_NAMED} tales whose heroes have invented names, {N_OPTIONS} names each"
+N_VALID, WINDOWS = 1500, 60
+LOOKS = 20
+"""How often heads are looked at on the way."""
+KINDS: tuple[Names, ...] = get_args(Names)
+N_SILENCED = 80
+"""Tales that are asked about with each head silenced in turn."""
+COLOURS = ("red", "blue", "green", "white", "black", "gold", "brown", "grey")
+N_KEYS, ROUNDS, N_LISTS = 4, (1, 2, 4), 120
+"""Names in a list of names and colours, how often each is given, and how many lists."""
+
+
+class Heads(NamedTuple):
+    """How a network reads names that come twice."""
+
+    scores: Tensor
+    """(L, H) attention to what followed the first time, mean over the pieces of names."""
+    previous: Tensor
+    """(L, H) attention to the token before."""
+    first: float
+    """Nats a piece, behind its first, of a name that comes for the first time."""
+    again: float
+    """Of one that comes for the second time."""
+
+
+def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """A network reads a corpus and is asked which name comes again, as a grid runs it.
+
+    Args:
+        settings: what `pretraining.network` and `steps_of` read; `corpus`, the arguments of
+            `invented.documents` as plain values; `tokenizer`, a folder; perhaps `n`, tales asked
+            about, and `looks`.
+        seed: draws new weights and the order of the windows.
+
+    Returns:
+        What `Grid.run` asks for. `items` are questions about invented names, `known` and `unread`
+        those about other `Names`; `heads` and `previous`, [layer][head], and `first` and `again` as
+        of `Heads`; `without`, accuracy with each head silenced in turn, on the first tales;
+        `lists`, of `from_lists` by rounds; `map`, what the head with the highest score attends to
+        in one tale; `course`, on the way: tokens read, held-out loss, `first`, `again`, the highest
+        score. `valid` is less `again` on other tales.
+    """
+    torch.set_num_threads(1)
+    corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
+    tokenizer = corpus.tokenizer
+    model = network(settings, tokenizer.vocab_size, seed)
+    n_ctx, n = settings["shape"]["n_ctx"], settings.get("n", N_NAMED)
+    choosing = named("invented", min(n, CHOOSING), part="valid")
+    losses: list[float] = []
+    course: list[list[float]] = []
+    every = max(1, settings["updates"] // settings.get("looks", LOOKS))
+    for step in steps_of(model, corpus, settings, seed):
+        losses.append(step.loss)
+        if len(losses) % every == 0:
+            heads = induction(model, tokenizer, choosing)
+            with evaluating(model):
+                loss = window_losses(model, corpus.valid.tokens, WINDOWS, n_ctx).mean().item()
+            told = (loss, heads.first, heads.again, heads.scores.max().item())
+            read = len(losses) * settings["batch_size"] * n_ctx
+            course.append([read, *(round(value, 4) for value in told)])
+            model.train()
+    model.eval()
+    tales = {kind: named(kind, n) for kind in KINDS}
+    right = {kind: comes_again(model, tokenizer, tales[kind]) for kind in KINDS}
+    heads = induction(model, tokenizer, tales["invented"])
+    few = tales["invented"][:N_SILENCED]
+    without = [
+        [_without(model, tokenizer, few, layer, head) for head in range(len(own))]
+        for layer, own in enumerate(heads.scores)
+    ]
+    return {
+        "test_set": TEST_SET,
+        "valid": round(-induction(model, tokenizer, choosing).again, 4),
+        "test": round(fmean(right["invented"]), 4),
+        "items": packed(right["invented"]),
+        "labels": None,
+        "known": packed(right["known"]),
+        "unread": packed(right["unread"]),
+        "heads": _rounded(heads.scores),
+        "previous": _rounded(heads.previous),
+        "without": without,
+        "lists": {str(n): packed(from_lists(model, tokenizer, n)) for n in ROUNDS},
+        "first": round(heads.first, 4),
+        "again": round(heads.again, 4),
+        "map": _map(model, tokenizer, tales["invented"][0], heads.scores),
+        "course": course,
+        "loss": round(window_losses(model, corpus.valid.tokens, WINDOWS, n_ctx).mean().item(), 4),
+        "tokens": len(losses) * settings["batch_size"] * n_ctx,
+        "n_params": model.n_params(),
+        "curve": thinned(losses),
+    }
+
+
+@lru_cache(2)
+def corpus_of(wanted: tuple[tuple[str, Any], ...], tokenizer: str) -> Corpus:
+    """The documents of a run as token ids, made once and kept in `STREAMS`."""
+    known = Tokenizer.load(tokenizer)
+    plain = {"n": N_VALID, "share": 0.0, "part": "valid"}
+    streams = []
+    for arguments in (dict(wanted), plain):
+        path = STREAMS / f"names-{digest_of({**arguments, 'tokenizer': known.fingerprint})}"
+        try:
+            streams.append(TokenStream.open(path))
+        except FileNotFoundError:
+            streams.append(TokenStream.write(path, invented.documents(**arguments), known))
+    return Corpus(known, *streams, settings=dict(wanted))
+
+
+# ------------------------------------------------------------------ names
+
+
+def comes_again(model: GPT, tokenizer: Tokenizer, tales: list[Named]) -> list[float]:
+    """1 where, of eight names, the one that was read is the likeliest where the hero's comes again.
+
+    The seven others are the names of the next tales that are called otherwise.
+
+    Args:
+        model: left in the mode in which it came.
+        tales: at least eight names among them.
+
+    Raises:
+        ValueError: the tales have fewer than eight names.
+    """
+    pairs = []
+    for at, told in enumerate(tales):
+        after = [one.name for one in (*tales[at:], *tales[:at])]
+        names = list(dict.fromkeys(after))[:N_OPTIONS]
+        if len(names) < N_OPTIONS:
+            raise ValueError(f"tales have {len(names)} names: at least {N_OPTIONS} are needed")
+        before = told.text[: list(_mentions(told))[1]].rstrip()
+        pairs += [(before, f" {name}") for name in names]
+    scored = [like.log_prob for like in text_likelihoods(model, tokenizer, pairs)]
+    rows = [scored[at : at + N_OPTIONS] for at in range(0, len(scored), N_OPTIONS)]
+    return [float(max(row) == row[0]) for row in rows]
+
+
+def _mentions(told: Named) -> Iterator[int]:
+    """Where the hero is named, in characters."""
+    return (hit.start() for hit in re.finditer(rf"\b{re.escape(told.name)}\b", told.text))
+
+
+@torch.inference_mode()
+def induction(model: GPT, tokenizer: Tokenizer, tales: list[Named]) -> tuple[Tensor, float, float]:
+    """The induction score of every head, and how well names are foretold from their first piece.
+
+    Looked at are the pieces of a name behind its first one.
+
+    Args:
+        model: left in the mode in which it came.
+        tales: with names of more than one token; others are passed over.
+
+    Returns:
+        (L, H) attention to what followed the first time, mean over pieces; nats a piece where the
+        name comes first; nats a piece where it comes again.
+
+    Raises:
+        ValueError: no name has two tokens and comes twice.
+    """
+    model = bare(model)
+    scores, previous = torch.zeros(2, model.config.n_layer, model.config.n_head)
+    first: list[float] = []
+    again: list[float] = []
+    with evaluating(model):
+        for told in tales:
+            ids, places, n = _pieces(tokenizer, told)
+            if n < 2 or len(places) < 2 or len(ids) > model.config.n_ctx:
+                continue
+            traced = model.trace(torch.tensor([ids], device=model.device))
+            logp = traced.logits[0].float().log_softmax(-1)
+            weights = torch.stack([one[0] for one in traced.attentions]).float().cpu()
+            for place in places[:2]:
+                nats = [-logp[place + j, ids[place + j + 1]].item() for j in range(n - 1)]
+                (first if place == places[0] else again).extend(nats)
+            for j in range(n - 1):
+                scores += weights[:, :, places[1] + j, places[0] + j + 1]
+                previous += weights[:, :, places[1] + j + 1, places[1] + j]
+    if not again:
+        raise ValueError("tales hold no name of two tokens or more that comes twice")
+    return Heads(scores / len(again), previous / len(again), fmean(first), fmean(again))
+
+
+def _pieces(tokenizer: Tokenizer, told: Named) -> tuple[list[int], list[int], int]:
+    """The ids of a tale, where its hero's name begins among them, and how many tokens it has."""
+    ids, own = tokenizer.encode(told.text), tokenizer.encode(f" {told.name}")
+    places = [at for at in range(len(ids)) if ids[at : at + len(own)] == own]
+    return ids, places, len(own)
+
+
+def from_lists(model: GPT, tokenizer: Tokenizer, rounds: int) -> list[float]:
+    """1 where, of the colours in a list, the one that a name was given is the likeliest.
+
+        Dolmik red; Foftov blue; Pesner gold; Mapkak grey; Pesner
+
+    No document has such a list, and no name of it stands in a document.
+
+    Args:
+        rounds: how often each of the `N_KEYS` names is given with its colour before one is asked.
+    """
+    pairs, rng = [], Rng(0, rounds, 89)
+    for _ in range(N_LISTS):
+        names, colours = [invented.invented(rng) for _ in range(N_KEYS)], rng.some(COLOURS, N_KEYS)
+        given = list(zip(names, colours, strict=True))
+        listed = [one for _ in range(rounds) for one in rng.some(given, N_KEYS)]
+        name, colour = rng.pick(given)
+        before = "".join(f" {a} {b};" for a, b in listed) + f" {name}"
+        pairs += [(before, f" {one}") for one in (colour, *(c for c in colours if c != colour))]
+    scored = [like.log_prob for like in text_likelihoods(model, tokenizer, pairs)]
+    rows = [scored[at : at + N_KEYS] for at in range(0, len(scored), N_KEYS)]
+    return [float(max(row) == row[0]) for row in rows]
+
+
+def _rounded(values: Tensor) -> list[list[float]]:
+    return [[round(value, 4) for value in own] for own in values.tolist()]
+
+
+@contextmanager
+def silenced(model: GPT, layer: int, head: int) -> Iterator[None]:
+    """Without what one head writes to the stream; afterwards the model is as it was.
+
+    Raises:
+        ValueError: there is no such head.
+    """
+    L, H = model.config.n_layer, model.config.n_head
+    if not (0 <= layer < L and 0 <= head < H):
+        raise ValueError(f"layer={layer}, head={head}: there are {L} layers of {H} heads")
+    size = model.config.d_model // H
+
+    def without(_: Any, args: tuple[Tensor, ...]) -> tuple[Tensor]:
+        x = args[0].clone()
+        x[..., head * size : (head + 1) * size] = 0
+        return (x,)
+
+    handle = model.h[layer].attn.c_proj.register_forward_pre_hook(without)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _without(model: GPT, tokenizer: Tokenizer, tales: list[Named], layer: int, head: int) -> float:
+    with silenced(model, layer, head):
+        return round(fmean(comes_again(model, tokenizer, tales)), 4)
+
+
+@torch.inference_mode()
+def _map(model: GPT, tokenizer: Tokenizer, told: Named, scores: Tensor) -> dict[str, Any]:
+    """What the head with the highest score attends to in a tale, up to the name's second time."""
+    layer, head = divmod(scores.argmax().item(), scores.shape[1])
+    ids, places, n = _pieces(tokenizer, told)
+    end = places[1] + n if len(places) > 1 else len(ids)
+    weights = model.trace(torch.tensor([ids[:end]])).attentions[layer][0, head]
+    return {
+        "layer": layer,
+        "head": head,
+        "tokens": [tokenizer.decode([one]) for one in ids[:end]],
+        "weights": [
+            [round(value, 3) for value in row[: at + 1]] for at, row in enumerate(weights.tolist())
+        ],
+    }
+
+
+def runs_of_names(record: Record, condition: str, kind: Names = "invented") -> Runs:
+    """The reported runs of a condition on names of one kind.
+
+    Raises:
+        KeyError: there is no such condition.
+    """
+    rows = [r for r in record.rows if r["condition"] == condition and r["role"] == REPORTED]
+    if not rows:
+        raise KeyError(f"condition={condition!r} is none of {', '.join(record.conditions())}")
+    field = "items" if kind == "invented" else kind
+    rows = sorted(rows, key=lambda row: row["seed"])
+    return runs_of([unpacked(row[field]) for row in rows], None, condition)
