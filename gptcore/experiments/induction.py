@@ -168,7 +168,7 @@ def comes_again(model: GPT, tokenizer: Tokenizer, tales: list[Named]) -> list[fl
         pairs += [(before, f" {name}") for name in names]
     scored = [like.log_prob for like in text_likelihoods(model, tokenizer, pairs)]
     rows = [scored[at : at + N_OPTIONS] for at in range(0, len(scored), N_OPTIONS)]
-    return [float(max(row) == row[0]) for row in rows]
+    return [float(row[0] > max(row[1:])) for row in rows]
 
 
 def _mentions(told: Named) -> Iterator[int]:
@@ -243,7 +243,7 @@ def from_lists(model: GPT, tokenizer: Tokenizer, rounds: int) -> list[float]:
         pairs += [(before, f" {one}") for one in (colour, *(c for c in colours if c != colour))]
     scored = [like.log_prob for like in text_likelihoods(model, tokenizer, pairs)]
     rows = [scored[at : at + N_KEYS] for at in range(0, len(scored), N_KEYS)]
-    return [float(max(row) == row[0]) for row in rows]
+    return [float(row[0] > max(row[1:])) for row in rows]
 
 
 def _rounded(values: Tensor) -> list[list[float]]:

@@ -13,12 +13,14 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args
 
+from gptcore.tales import lexicon
 from gptcore.tales.corpus import split, tale
 from gptcore.tales.lines import HELD_OUT, Lines, lines
 from gptcore.tales.rng import Rng, mix
 
 Names = Literal["known", "unread", "invented"]
 """Of the lexicon and in documents; of it and in none (`lines.HELD_OUT`); made up."""
+KNOWN = frozenset(name for names in lexicon.NAMES.values() for name in names)
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 
 
@@ -30,11 +32,17 @@ class Named(NamedTuple):
 
 
 def invented(rng: Rng) -> str:
-    """A name of two syllables, such as Dolmik; there are 828,100 of them."""
-    first, second = (
-        rng.pick(CONSONANTS) + rng.pick(VOWELS) + rng.pick(CONSONANTS) for _ in range(2)
-    )
-    return (first + second).capitalize()
+    """A name of two syllables, such as Dolmik, that the lexicon does not have.
+
+    There are nearly a million.
+    """
+    while True:
+        first, second = (
+            rng.pick(CONSONANTS) + rng.pick(VOWELS) + rng.pick(CONSONANTS) for _ in range(2)
+        )
+        name = (first + second).capitalize()
+        if name not in KNOWN:
+            return name
 
 
 def renamed(told: Lines, name: str) -> Named:

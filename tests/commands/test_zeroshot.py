@@ -76,6 +76,24 @@ def test_n_out_and_the_bar(here, capsys):
     assert "choice:" in err and "%" in err  # the bar
 
 
+def test_demonstrations_stand_before_the_questions(here, capsys):
+    """One shot: the other row in the prompt, stored whole. What does not fit is told."""
+    choice = json.loads((here / "choice.json").read_text())
+    rows = [{"p": "b", "answer": 1}, {"p": "ab", "answer": 0}, {"p": "b" * 9, "answer": 0}]
+    (here / "choice.json").write_text(json.dumps({**choice, "separator": " ", "rows": rows}))
+    _, err = asked(capsys, "model", "choice.json", "--shots", 1, "--n", 2, "--quiet")
+    stored = (here / "runs" / "zeroshot" / "model.jsonl").read_text().splitlines()
+    first, second = map(json.loads, stored)
+    assert (first["prompt"], first["shots"]) == ("b", 0)  # nine letters do not fit
+    assert "2 of 2 questions have fewer than 1 demonstrations, because no more fit 8 tokens" in err
+    rows[2] = {"p": "bb", "answer": 0}
+    (here / "choice.json").write_text(json.dumps({**choice, "separator": " ", "rows": rows}))
+    _, err = asked(capsys, "model", "choice.json", "--shots", 1, "--n", 2, "--quiet")
+    stored = (here / "runs" / "zeroshot" / "model.jsonl").read_text().splitlines()
+    assert [json.loads(one)["prompt"] for one in stored] == ["bba b", "bba ab"]
+    assert "fewer" not in err
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [
@@ -86,6 +104,9 @@ def test_n_out_and_the_bar(here, capsys):
         (["model", "choice.json", "--n", "0"], "n=0 must be at least 1"),
         (["model", "choice.json", "--batch-size", "0"], "batch_size=0"),
         (["model", "choice.json", "--out", "."], "out=. is a folder"),
+        (["model", "choice.json", "--shots", "-1"], "k=-1 must be a whole number"),
+        (["model", "choice.json", "--shots", "9"], "k=9 demonstrations cannot be drawn from 2"),
+        (["model", "choice.json", "--shots", "2"], "k=2 demonstrations: only 1 rows are not asked"),
     ],
 )
 def test_mistakes_end_in_one_line(here, capsys, args, told):

@@ -1,11 +1,13 @@
 """The named tasks: every row a question, those of Tales fair and in the form of demonstrations."""
 
+import json
 import os
 
 import pytest
 
 from gptcore.labelled.short_tales import BEYOND, MOODS
-from gptcore.scoring.task_list import SOURCES, VERDICTS, known, readable
+from gptcore.scoring.shots import demonstration
+from gptcore.scoring.task_list import SOURCES, VERDICTS, demonstrations, known, readable
 from gptcore.scoring.tasks import item
 from gptcore.tales.corpus import split, tale
 from gptcore.tales.questions import demonstrate, questions, statements
@@ -112,3 +114,49 @@ def test_names_that_there_are_not():
         known("codah", 0)
     with pytest.raises(FileNotFoundError):
         known("nothing.json", 3)
+
+
+@pytest.mark.parametrize("name", TALES)
+def test_demonstrations_of_tales_are_of_the_training_part(name):
+    """Rows of the same form, none of which is asked."""
+    task, rows = known(name, 20)
+    shown = demonstrations(name, 20, 3)
+    assert len(shown) == 500 and all(item(task, row) for row in shown[:20])
+    texts = {row["text"] for row in rows}
+    assert not texts & {row["text"] for row in shown}
+    if name != "tales-endings":
+        train = {tale(0, index).text for index in split("train")[:3000]}
+        assert {row["text"] for row in shown[:20]} <= train
+
+
+def test_demonstrations_of_a_file_are_its_own_or_its_other_rows(tmp_path):
+    """ "demonstrations" where it has them; else the rows behind those that are asked; else all."""
+    rows = [{"p": str(i), "a": "b"} for i in range(6)]
+    task = {"prompt": "{p}", "scorer": "exact", "target": "{a}"}
+    (tmp_path / "t.json").write_text(json.dumps({**task, "rows": rows}))
+    name = str(tmp_path / "t.json")
+    assert [row["p"] for row in demonstrations(name, 4, 2)] == ["4", "5"]
+    assert [row["p"] for row in demonstrations(name, 5, 2)] == list("012345")
+    own = {**task, "rows": rows, "demonstrations": [{"p": "x", "a": "y"}]}
+    (tmp_path / "t.json").write_text(json.dumps(own))
+    assert demonstrations(name, 4, 1) == ({"p": "x", "a": "y"},)
+    assert known(name, 6)[1] == rows
+    (tmp_path / "t.json").write_text(json.dumps({**own, "demonstrations": "absent.jsonl"}))
+    with pytest.raises(FileNotFoundError, match="absent.jsonl"):
+        known(name, 6)
+    (tmp_path / "t.json").write_text(json.dumps({**own, "demonstrations": []}))
+    with pytest.raises(ValueError, match="demonstrations must be a list of objects"):
+        demonstrations(name, 4, 1)
+
+
+@mirrored
+def test_demonstrations_of_real_sets():
+    """Of the training part where there is one; GPT-3's own sums have none, and need no separator:
+    their prompts begin with two line breaks."""
+    task, asked = known("gsm8k", 5)
+    shown = demonstrations("gsm8k", 5, 3)
+    assert not {row["question"] for row in asked} & {row["question"] for row in shown}
+    task, asked = known("arithmetic:two_digit_addition", 5)
+    shown = demonstrations("arithmetic:two_digit_addition", 5, 3)
+    assert not {row["context"] for row in asked} & {row["context"] for row in shown}
+    assert task.separator == "" and demonstration(task, shown[0]).startswith("\n\nQ: ")
