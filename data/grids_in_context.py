@@ -6,6 +6,7 @@ al. 2022 (induction heads).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from grids_pretraining import SHIPPED
@@ -45,12 +46,19 @@ def read(
 
 
 def shots() -> list[Grid]:
-    """Accuracy against size and demonstrations; layouts and a dial at the largest size."""
+    """Accuracy against size and demonstrations; other layouts, and fewer pages."""
     tuned = [read(size, 1.0, lr=RATES[size]) for size in SHAPES]
-    layouts = [read("1m", 1.0, layout=layout) for layout in ("mixed", "apart")]
-    rare = [read("1m", 0.1), read("1m", 0.03, seeds=(0,)), read("1m", 0.3, seeds=(0,))]
+    layouts = [read("300k", 1.0, layout=layout) for layout in ("mixed", "apart")]
+    rare = [read("1m", 0.1)]
     budget = f"{UPDATES * BATCH * N_CTX / 1e6:.1f}M tokens; the rate of each size chosen of three"
     return [Grid("shots", paged, (*tuned, *layouts, *rare), SEEDS, budget)]
+
+
+def leaked() -> list[Grid]:
+    """The smallest network, and half of the questions of the test among its documents."""
+    conditions = [replace(read("100k", 1.0, planted=16), chosen=None, candidates=({"lr": 8e-3},))]
+    budget = f"{UPDATES * BATCH * N_CTX / 1e6:.1f}M tokens at the rate of `shots`"
+    return [Grid("leaked", paged, tuple(conditions), SEEDS, budget)]
 
 
 def reading(size: str, share: float, lr: tuple[float, ...]) -> Condition:
@@ -79,4 +87,4 @@ def names() -> list[Grid]:
     return [Grid("names", reading_names, conditions, SEEDS, budget)]
 
 
-GRIDS = (shots, names)
+GRIDS = (shots, names, leaked)

@@ -24,6 +24,7 @@ recorded (`make measure-sample`).
     demonstrations  answers to questions, by the share of documents that show how, and by size
     shots      answers behind demonstrations in the prompt, by size, by what the corpus holds
     names      which head brings a name back that was read once, known names or invented ones
+    leaked     the score on questions that were in the text, and on those that were not
     decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
 

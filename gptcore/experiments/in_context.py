@@ -10,7 +10,7 @@ et al. 2024 and Min et al. 2022, "Rethinking the Role of Demonstrations".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from statistics import fmean
@@ -25,7 +25,7 @@ from gptcore.experiments.records import REPORTED, Record, digest_of, packed, unp
 from gptcore.model import GPT
 from gptcore.scoring.asking import ask
 from gptcore.scoring.continuations import text_likelihoods
-from gptcore.scoring.shots import Shots, behind, room
+from gptcore.scoring.shots import Shots, behind, demonstration, room
 from gptcore.scoring.tasks import Item, Row, Task
 from gptcore.tales import pages
 from gptcore.tales.lines import TASKS, Lines, options
@@ -55,7 +55,7 @@ def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
 
     Args:
         settings: what `pretraining.network` and `steps_of` read; `corpus`, the arguments of
-            `pages.documents` as plain values; `tokenizer`, a folder; perhaps `per_answer`.
+            `documents` as plain values; `tokenizer`, a folder; perhaps `per_answer`.
         seed: draws new weights and the order of the windows.
 
     Returns:
@@ -130,8 +130,33 @@ def corpus_of(wanted: tuple[tuple[str, Any], ...], tokenizer: str) -> Corpus:
         try:
             streams.append(TokenStream.open(path))
         except FileNotFoundError:
-            streams.append(TokenStream.write(path, pages.documents(**arguments), known))
+            streams.append(TokenStream.write(path, documents(**arguments), known))
     return Corpus(known, *streams, settings=dict(wanted))
+
+
+def documents(planted: int = 0, **corpus: Any) -> Iterator[str]:
+    """The documents of `pages`, and between them some that a test will ask about.
+
+    Args:
+        planted: copies of every other question of the test, with its answer.
+        corpus: as of `pages.documents`.
+    """
+    found = pages.documents(**corpus)
+    if not planted:
+        return found
+    leaked = [
+        demonstration(PAGE, row) for task in TASKS for row in rows_of(task, "test", PER_ANSWER)[::2]
+    ]
+    return _woven(
+        found, Rng(0, planted, 97).some(leaked * planted, planted * len(leaked)), corpus["n"]
+    )
+
+
+def _woven(documents: Iterator[str], more: list[str], n: int) -> Iterator[str]:
+    """More documents, spread evenly between the first n."""
+    for number, document in enumerate(documents):
+        yield document
+        yield from more[number * len(more) // n : (number + 1) * len(more) // n]
 
 
 # ------------------------------------------------------------------ asking
