@@ -12,7 +12,7 @@ Chan et al. 2022 (rare words whose meaning the context has to tell).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from statistics import fmean
@@ -34,14 +34,17 @@ from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.corpus import Corpus
 
-N_NAMED, CHOOSING, N_OPTIONS = 200, 60, 8
+N_NAMED, CHOOSING, N_OPTIONS = 200, 40, 8
 TEST_SET = f"{N_NAMED} tales whose heroes have invented names, {N_OPTIONS} names each"
 N_VALID, WINDOWS = 1500, 60
 LOOKS = 20
 """How often heads are looked at on the way."""
 KINDS: tuple[Names, ...] = get_args(Names)
-N_SILENCED = 80
-"""Tales that are asked about with each head silenced in turn."""
+N_SILENCED = 40
+"""Tales that are read with each head silenced in turn."""
+SCORE = 0.3
+"""Of attention, from which on a head is called an induction head."""
+Head = tuple[int, int]
 COLOURS = ("red", "blue", "green", "white", "black", "gold", "brown", "grey")
 N_KEYS, ROUNDS, N_LISTS = 4, (1, 2, 4), 120
 """Names in a list of names and colours, how often each is given, and how many lists."""
@@ -72,8 +75,10 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     Returns:
         What `Grid.run` asks for. `items` are questions about invented names, `known` and `unread`
         those about other `Names`; `heads` and `previous`, [layer][head], and `first` and `again` as
-        of `Heads`; `without`, accuracy with each head silenced in turn, on the first tales;
-        `lists`, of `from_lists` by rounds; `map`, what the head with the highest score attends to
+        of `Heads`; `without`, [layer][head], `again` with each head silenced in turn, on the first
+        tales; `induction heads` and `others heads`, silenced together, with the questions then
+        answered (`no induction`, `no others`) and the nats; `lists`, of `from_lists` by rounds;
+        `map`, what the head with the highest score attends to
         in one tale; `course`, on the way: tokens read, held-out loss, `first`, `again`, the highest
         score. `valid` is less `again` on other tales.
     """
@@ -100,11 +105,6 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     tales = {kind: named(kind, n) for kind in KINDS}
     right = {kind: comes_again(model, tokenizer, tales[kind]) for kind in KINDS}
     heads = induction(model, tokenizer, tales["invented"])
-    few = tales["invented"][:N_SILENCED]
-    without = [
-        [_without(model, tokenizer, few, layer, head) for head in range(len(own))]
-        for layer, own in enumerate(heads.scores)
-    ]
     return {
         "test_set": TEST_SET,
         "valid": round(-induction(model, tokenizer, choosing).again, 4),
@@ -115,7 +115,7 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "unread": packed(right["unread"]),
         "heads": _rounded(heads.scores),
         "previous": _rounded(heads.previous),
-        "without": without,
+        **_silencing(model, tokenizer, tales["invented"], heads.scores),
         "lists": {str(n): packed(from_lists(model, tokenizer, n)) for n in ROUNDS},
         "first": round(heads.first, 4),
         "again": round(heads.again, 4),
@@ -251,32 +251,74 @@ def _rounded(values: Tensor) -> list[list[float]]:
 
 
 @contextmanager
-def silenced(model: GPT, layer: int, head: int) -> Iterator[None]:
-    """Without what one head writes to the stream; afterwards the model is as it was.
+def silenced(model: GPT, heads: Iterable[Head]) -> Iterator[None]:
+    """Without what some heads write to the stream; afterwards the model is as it was.
+
+    Args:
+        heads: (layer, head), both from 0.
 
     Raises:
         ValueError: there is no such head.
     """
     L, H = model.config.n_layer, model.config.n_head
-    if not (0 <= layer < L and 0 <= head < H):
-        raise ValueError(f"layer={layer}, head={head}: there are {L} layers of {H} heads")
     size = model.config.d_model // H
-
-    def without(_: Any, args: tuple[Tensor, ...]) -> tuple[Tensor]:
-        x = args[0].clone()
-        x[..., head * size : (head + 1) * size] = 0
-        return (x,)
-
-    handle = model.h[layer].attn.c_proj.register_forward_pre_hook(without)
+    handles = []
     try:
+        for layer, head in heads:
+            if not (0 <= layer < L and 0 <= head < H):
+                raise ValueError(f"layer={layer}, head={head}: there are {L} layers of {H} heads")
+            c_proj = model.h[layer].attn.c_proj
+            handles.append(c_proj.register_forward_pre_hook(_without(head * size, size)))
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
-def _without(model: GPT, tokenizer: Tokenizer, tales: list[Named], layer: int, head: int) -> float:
-    with silenced(model, layer, head):
-        return round(fmean(comes_again(model, tokenizer, tales)), 4)
+def _without(start: int, size: int) -> Callable[[Any, tuple[Tensor, ...]], tuple[Tensor]]:
+    """A hook that takes out what one head gives."""
+
+    def hook(_: Any, args: tuple[Tensor, ...]) -> tuple[Tensor]:
+        x = args[0].clone()
+        x[..., start : start + size] = 0
+        return (x,)
+
+    return hook
+
+
+def told_apart(scores: Tensor) -> tuple[list[Head], list[Head]]:
+    """The induction heads, and as many others that score lowest, from the same layers first.
+
+    Args:
+        scores: (L, H); a head with `SCORE` or more is an induction head.
+    """
+    H = scores.shape[1]
+    order = [divmod(at, H) for at in scores.flatten().argsort(descending=True).tolist()]
+    heads = [at for at in order if scores[at] >= SCORE]
+    layers = {layer for layer, _ in heads}
+    others = [at for at in reversed(order) if at not in heads]
+    others.sort(key=lambda at: at[0] not in layers)  # keeps the order within
+    return heads, others[: len(heads)]
+
+
+def _silencing(
+    model: GPT, tokenizer: Tokenizer, tales: list[Named], scores: Tensor
+) -> dict[str, Any]:
+    """What is lost without each head, without the induction heads, and without as many others."""
+    few, (L, H) = tales[:N_SILENCED], scores.shape
+    found: dict[str, Any] = {"without": []}
+    for layer in range(L):
+        row = []
+        for head in range(H):
+            with silenced(model, [(layer, head)]):
+                row.append(round(induction(model, tokenizer, few).again, 4))
+        found["without"].append(row)
+    for name, heads in zip(("induction", "others"), told_apart(scores), strict=True):
+        with silenced(model, heads):
+            found[f"no {name}"] = packed(comes_again(model, tokenizer, tales))
+            found[f"nats, no {name}"] = round(induction(model, tokenizer, tales).again, 4)
+        found[f"{name} heads"] = [list(at) for at in heads]
+    return found
 
 
 @torch.inference_mode()

@@ -17,6 +17,7 @@ from gptcore.experiments.induction import (
     reading_names,
     runs_of_names,
     silenced,
+    told_apart,
 )
 from gptcore.scoring.continuations import Likelihood
 from gptcore.tales.invented import Named, named
@@ -138,7 +139,7 @@ def test_a_silenced_head_writes_nothing_and_comes_back(model: GPT, tokenizer: To
     ids = torch.tensor([tokenizer.encode("There was once a boy called Mogbut.")])
     with torch.no_grad():
         whole = model(ids)
-        with silenced(model, 1, 0):
+        with silenced(model, [(1, 0)]):
             without = model(ids)
         weight = model.h[1].attn.c_proj.weight
         kept = weight.clone()
@@ -156,12 +157,24 @@ def test_a_silenced_head_writes_nothing_and_comes_back(model: GPT, tokenizer: To
     assert not torch.allclose(without, whole, atol=1e-4)
     near = [torch.allclose(without, other, atol=1e-5) for other in (by_columns, by_rows)]
     assert sum(near) == 1
-    for layer, head in ((2, 0), (0, 2), (-1, 0)):
-        with (
-            pytest.raises(ValueError, match="there are 2 layers of 2 heads"),
-            silenced(model, layer, head),
-        ):
-            pass
+    for at in ((2, 0), (0, 2), (-1, 0)):
+        with pytest.raises(ValueError, match="there are 2 layers of 2 heads"):
+            with silenced(model, [(0, 0), at]):
+                pass
+    with torch.no_grad():
+        assert torch.equal(model(ids), whole)  # also after a mistake
+        with silenced(model, [(1, 0), (1, 1)]):
+            both = model(ids)
+        with silenced(model, [(1, 1)]), silenced(model, [(1, 0)]):
+            assert torch.allclose(model(ids), both, atol=1e-6)
+    assert not torch.allclose(both, without, atol=1e-4)
+
+
+def test_induction_heads_and_as_many_others() -> None:
+    """By hand: two heads reach the score; the others come from their layers first, lowest first."""
+    scores = torch.tensor([[0.0, 0.05, 0.01], [0.4, 0.2, 0.1], [0.02, 0.9, 0.28]])
+    assert told_apart(scores) == ([(2, 1), (1, 0)], [(2, 0), (1, 2)])
+    assert told_apart(scores / 10) == ([], [])
 
 
 def test_a_run_has_all_that_a_record_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +191,8 @@ def test_a_run_has_all_that_a_record_needs(tmp_path: Path, monkeypatch: pytest.M
         assert [len(row) for row in one[name]] == [2, 2]
     assert [row[0] for row in one["course"]] == [512, 1024] and one["tokens"] == 1024
     assert {len(one["lists"][str(rounds)]) for rounds in ROUNDS} == {3} and N_KEYS == 4
+    assert len(one["no induction"]) == len(one["no others"]) == 10
+    assert len(one["induction heads"]) == len(one["others heads"])
     shown = one["map"]
     assert len(shown["tokens"]) == len(shown["weights"]) == len(shown["weights"][-1])
     assert sum(shown["weights"][-1]) == pytest.approx(1, abs=0.02)
