@@ -73,18 +73,18 @@ def test_k_keeps_its_rule(k, told):
 
 
 def test_the_first_demonstrations_go_where_there_is_no_room():
-    """Letters are tokens: a question of 2 and an answer of 2; a demonstration of 4 and a separator
-    of 1, so that 8 tokens hold the question alone, 9 one demonstration and 14 two."""
+    """Letters are tokens: a question of 2 and an answer of up to 3; a demonstration of 4 and a
+    separator of 1, so that 9 tokens hold the question alone, 10 one demonstration and 15 two."""
     tokenizer = letters("abcd ")
-    task = Task("t", "{q}", "exact", target="{a}", separator=" ", max_new_tokens=2)
+    task = Task("t", "{q}", "exact", target="{a}", separator=" ", max_new_tokens=3)
     shots = Shots(({"q": "ab", "a": "c"}, {"q": "ba", "a": "d"}), 2)
-    for n_ctx, k in ((8, 0), (9, 1), (13, 1), (14, 2), (3, 0)):
+    for n_ctx, k in ((9, 0), (10, 1), (14, 1), (15, 2), (3, 0)):
         shown = behind(shots, task, {"q": "dd", "a": "c"}, 1, room(task, tokenizer, n_ctx))
         assert shown.k == k, n_ctx
         if k:
             both = behind(shots, task, {"q": "dd", "a": "c"}, 1, everything).item.context
             assert both.endswith(shown.item.context)
-            assert len(shown.item.context) + 2 <= n_ctx
+            assert len(shown.item.context) + 3 <= n_ctx
 
 
 def test_room_is_kept_for_the_longest_option():

@@ -12,6 +12,7 @@ from gptcore.tales.rng import Rng
 
 KNOWN = {name for names in lexicon.NAMES.values() for name in names}
 SYLLABLES = re.compile(r"(?:[bdfgklmnprstvz][aeiou][bdfgklmnprstvz]){2}", re.IGNORECASE)
+NAMES = re.compile(r"\b[A-Z][a-z]{5}\b")
 
 
 def test_an_invented_name_is_two_syllables_that_nobody_has() -> None:
@@ -33,6 +34,9 @@ def test_a_larger_share_renames_more_heroes_of_the_same_tales() -> None:
     none, some, every = (list(documents(200, share)) for share in (0.0, 0.3, 1.0))
     assert len(none) == len(some) == len(every) == 200
     changed = [a != b for a, b in zip(none, some, strict=True)]
+    assert not any(
+        SYLLABLES.fullmatch(w) and w not in KNOWN for t in none for w in NAMES.findall(t)
+    )
     assert 40 <= sum(changed) <= 80 and all(a != b for a, b in zip(none, every, strict=True))
     for a, b, c in zip(none, some, every, strict=True):
         assert b in (a, c)
