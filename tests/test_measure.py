@@ -12,6 +12,8 @@ from gptcore.experiments.baselines import majority, words
 from gptcore.experiments.beginnings import beginning
 from gptcore.experiments.decoding import decoded
 from gptcore.experiments.demonstrations import PER_ANSWER, counted_words, demonstrated
+from gptcore.experiments.in_context import paged
+from gptcore.experiments.induction import N_NAMED, reading_names
 from gptcore.experiments.pretraining import REPORTING, network, pretrained
 from gptcore.experiments.scaling import scaled
 from gptcore.experiments.tuning import fine_tuned
@@ -31,7 +33,8 @@ def test_every_record_is_fair(name: str) -> None:
     read, labels = {"shape", "data", "updates", "batch_size"}, {"task", "n", "n_valid", "n_test"}
     needed = {run: read for run in (pretrained, scaled, beginning)}
     needed |= {decoded: {"body", "weights", "n", "samples"}}
-    needed |= {demonstrated: {"shape", "tokenizer", "corpus", "updates", "batch_size"}}
+    on_corpora = (demonstrated, paged, reading_names)
+    needed |= dict.fromkeys(on_corpora, {"shape", "tokenizer", "corpus", "updates", "batch_size"})
     needed |= {counted_words: {"corpus"}}
     grids = script.GRIDS[name]()
     names = [c.name for grid in grids for c in grid.conditions]
@@ -56,6 +59,19 @@ def test_rivals_in_pre_training_read_the_same_tokens(name: str) -> None:
         }
         assert len(read) == 1 and len(grid.seeds) >= 3
         assert len({str(c.settings["data"]) for c in grid.conditions}) == 1
+
+
+@pytest.mark.parametrize("name", ("shots", "names", "leaked"))
+def test_networks_in_context_read_as_many_tokens(name: str) -> None:
+    """Whatever the corpus and the size: as many updates of as many tokens; what chooses its own
+    rate has as many candidates as the others of its record that do."""
+    for grid in script.GRIDS[name]():
+        read = {
+            (c.settings["updates"], c.settings["batch_size"], c.settings["shape"]["n_ctx"])
+            for c in grid.conditions
+        }
+        assert len(read) == 1 and len(grid.seeds) >= 3
+        assert len({len(c.candidates) for c in grid.conditions if not c.chosen}) == 1
 
 
 def test_counting_and_guessing_stand_beside_every_classifier() -> None:
@@ -112,7 +128,9 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
             n_items = own.settings["shape"]["n_layer"]
         elif grid.run is decoded:  # an opening
             n_items = own.settings["n"]
-        elif grid.run in (demonstrated, counted_words):  # a question
+        elif grid.run is reading_names:  # a tale
+            n_items = N_NAMED
+        elif grid.run in (demonstrated, counted_words, paged):  # a question
             n_items = PER_ANSWER * sum(len(options(task)) for task in TASKS)
         else:
             n_items = REPORTING if grid.run in (pretrained, scaled) else own.settings["n_test"]

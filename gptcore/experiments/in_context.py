@@ -70,16 +70,7 @@ def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
     model = network(settings, corpus.tokenizer.vocab_size, seed)
     n_ctx, n = settings["shape"]["n_ctx"], settings.get("per_answer", PER_ANSWER)
-    losses: list[float] = []
-    course: list[list[float]] = []
-    every = max(1, settings["updates"] // LOOKS)
-    for step in steps_of(model, corpus, settings, seed):
-        losses.append(step.loss)
-        if len(losses) % every == 0:
-            model.eval()
-            tokens = len(losses) * settings["batch_size"] * n_ctx
-            course.append([tokens, *_look(model, corpus, min(n, CHOOSING))])
-            model.train()
+    losses, course = _trained(model, corpus, settings, seed, min(n, CHOOSING))
     model.eval()
     found: dict[str, Any] = {}
     for k in SHOTS:
@@ -104,6 +95,23 @@ def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "n_params": model.n_params(),
         "curve": thinned(losses),
     }
+
+
+def _trained(
+    model: GPT, corpus: Corpus, settings: dict[str, Any], seed: int, per_answer: int
+) -> tuple[list[float], list[list[float]]]:
+    """Train a network: the loss of each update, and what it could do on the way."""
+    losses: list[float] = []
+    course: list[list[float]] = []
+    every = max(1, settings["updates"] // LOOKS)
+    for step in steps_of(model, corpus, settings, seed):
+        losses.append(step.loss)
+        if len(losses) % every == 0:
+            model.eval()
+            read = len(losses) * settings["batch_size"] * model.config.n_ctx
+            course.append([read, *_look(model, corpus, per_answer)])
+            model.train()
+    return losses, course
 
 
 def _look(model: GPT, corpus: Corpus, per_answer: int) -> list[float]:

@@ -75,12 +75,9 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     Returns:
         What `Grid.run` asks for. `items` are questions about invented names, `known` and `unread`
         those about other `Names`; `heads` and `previous`, [layer][head], and `first` and `again` as
-        of `Heads`; `without`, [layer][head], `again` with each head silenced in turn, on the first
-        tales; `induction heads` and `others heads`, silenced together, with the questions then
-        answered (`no induction`, `no others`) and the nats; `lists`, of `from_lists` by rounds;
-        `map`, what the head with the highest score attends to
-        in one tale; `course`, on the way: tokens read, held-out loss, `first`, `again`, the highest
-        score. `valid` is less `again` on other tales.
+        of `Heads`; what `_silencing` finds; `lists`, of `from_lists` by rounds; `map`, what the head
+        with the highest score attends to in one tale; `course`, on the way: tokens read, held-out
+        loss, `first`, `again`, the highest score. `valid` is less `again` on other tales.
     """
     torch.set_num_threads(1)
     corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
@@ -88,19 +85,7 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     model = network(settings, tokenizer.vocab_size, seed)
     n_ctx, n = settings["shape"]["n_ctx"], settings.get("n", N_NAMED)
     choosing = named("invented", min(n, CHOOSING), part="valid")
-    losses: list[float] = []
-    course: list[list[float]] = []
-    every = max(1, settings["updates"] // settings.get("looks", LOOKS))
-    for step in steps_of(model, corpus, settings, seed):
-        losses.append(step.loss)
-        if len(losses) % every == 0:
-            heads = induction(model, tokenizer, choosing)
-            with evaluating(model):
-                loss = window_losses(model, corpus.valid.tokens, WINDOWS, n_ctx).mean().item()
-            told = (loss, heads.first, heads.again, heads.scores.max().item())
-            read = len(losses) * settings["batch_size"] * n_ctx
-            course.append([read, *(round(value, 4) for value in told)])
-            model.train()
+    losses, course = _trained(model, corpus, settings, seed, choosing)
     model.eval()
     tales = {kind: named(kind, n) for kind in KINDS}
     right = {kind: comes_again(model, tokenizer, tales[kind]) for kind in KINDS}
@@ -126,6 +111,27 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "n_params": model.n_params(),
         "curve": thinned(losses),
     }
+
+
+def _trained(
+    model: GPT, corpus: Corpus, settings: dict[str, Any], seed: int, tales: list[Named]
+) -> tuple[list[float], list[list[float]]]:
+    """Train a network: the loss of each update, and how it read names on the way."""
+    losses: list[float] = []
+    course: list[list[float]] = []
+    n_ctx = model.config.n_ctx
+    every = max(1, settings["updates"] // settings.get("looks", LOOKS))
+    for step in steps_of(model, corpus, settings, seed):
+        losses.append(step.loss)
+        if len(losses) % every == 0:
+            heads = induction(model, corpus.tokenizer, tales)
+            with evaluating(model):
+                loss = window_losses(model, corpus.valid.tokens, WINDOWS, n_ctx).mean().item()
+            told = (loss, heads.first, heads.again, heads.scores.max().item())
+            read = len(losses) * settings["batch_size"] * n_ctx
+            course.append([read, *(round(value, 4) for value in told)])
+            model.train()
+    return losses, course
 
 
 @lru_cache(2)
@@ -304,7 +310,13 @@ def told_apart(scores: Tensor) -> tuple[list[Head], list[Head]]:
 def _silencing(
     model: GPT, tokenizer: Tokenizer, tales: list[Named], scores: Tensor
 ) -> dict[str, Any]:
-    """What is lost without each head, without the induction heads, and without as many others."""
+    """What is lost without each head, without the induction heads, and without as many others.
+
+    Returns:
+        `without`, [layer][head], `again` of the first tales with that head silenced; `induction
+        heads` and `others heads`, each silenced together: `no induction` and `no others`, which
+        questions are then answered, and `nats, no ...`, `again`.
+    """
     few, (L, H) = tales[:N_SILENCED], scores.shape
     found: dict[str, Any] = {"without": []}
     for layer in range(L):

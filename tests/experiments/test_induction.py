@@ -71,7 +71,7 @@ def test_who_copies_is_always_right_and_who_does_not_at_chance(
     prefers = {"says": lambda before, option: -float(sum(map(ord, option)) % 97)}
     monkeypatch.setattr(induction, "text_likelihoods", copier(tokenizer, prefers))
     right = sum(comes_again(model, tokenizer, named("invented", 400)))
-    assert right / 400 == pytest.approx(1 / N_OPTIONS, abs=0.05)
+    assert 30 < right < 70  # of 400, one in eight is 50
 
     def knows(before: str, option: str) -> float:
         name = before.rsplit(" ", 1)[1]
@@ -195,7 +195,7 @@ def test_a_run_has_all_that_a_record_needs(tmp_path: Path, monkeypatch: pytest.M
     assert len(one["induction heads"]) == len(one["others heads"])
     shown = one["map"]
     assert len(shown["tokens"]) == len(shown["weights"]) == len(shown["weights"][-1])
-    assert sum(shown["weights"][-1]) == pytest.approx(1, abs=0.02)
+    assert sum(shown["weights"][-1]) == pytest.approx(1, abs=0.01)
     assert one["valid"] < 0 < one["first"]
 
 
