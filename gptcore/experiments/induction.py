@@ -75,9 +75,9 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     Returns:
         What `Grid.run` asks for. `items` are questions about invented names, `known` and `unread`
         those about other `Names`; `heads` and `previous`, [layer][head], and `first` and `again` as
-        of `Heads`; what `_silencing` finds; `lists`, of `from_lists` by rounds; `map`, what the head
-        with the highest score attends to in one tale; `course`, on the way: tokens read, held-out
-        loss, `first`, `again`, the highest score. `valid` is less `again` on other tales.
+        of `Heads`; what `_silencing` finds; `lists`, of `from_lists` by rounds; `map`, what the
+        head with the highest score attends to in one tale; `course`, on the way: tokens read,
+        held-out loss, `first`, `again`, the highest score. `valid` is less `again` on other tales.
     """
     torch.set_num_threads(1)
     corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
@@ -350,8 +350,11 @@ def _map(model: GPT, tokenizer: Tokenizer, told: Named, scores: Tensor) -> dict[
     }
 
 
-def runs_of_names(record: Record, condition: str, kind: Names = "invented") -> Runs:
+def runs_of_names(record: Record, condition: str, kind: str = "invented") -> Runs:
     """The reported runs of a condition on names of one kind.
+
+    Args:
+        kind: one of `Names`; or "no induction" and "no others", invented names with heads silenced.
 
     Raises:
         KeyError: there is no such condition.

@@ -10,7 +10,6 @@ from gptcore.experiments import Record, induction
 from gptcore.experiments.induction import (
     KINDS,
     N_KEYS,
-    N_OPTIONS,
     ROUNDS,
     comes_again,
     from_lists,
