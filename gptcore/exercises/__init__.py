@@ -34,6 +34,7 @@ CHAPTERS: dict[int | str, str] = {
     10: "decoding",
     11: "sparse",
     12: "scale",
+    13: "in_context",
     "W": "weights",
 }
 NOTHING_YET = (

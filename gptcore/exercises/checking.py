@@ -148,6 +148,32 @@ def call(answer: Any, *inputs: Any) -> Any:
     return got
 
 
+def refuses(answer: Any, *inputs: Any, why: str, given: str) -> None:
+    """Check that the reader's function raises a ValueError.
+
+    Args:
+        answer: the reader's function.
+        inputs: its arguments, by position.
+        why: the diagnosis where it does not.
+        given: the input, as text.
+
+    Raises:
+        Mistake: it gives something back or stops with another error, takes other arguments, or
+            changes what it was given.
+    """
+    try:
+        got = describe(call(answer, *inputs))
+    except NotWritten:
+        got = "None"
+    except Mistake as mistake:
+        if isinstance(mistake.__cause__, ValueError):
+            return
+        if mistake.__cause__ is None:
+            raise
+        got = type(mistake.__cause__).__name__
+    raise Mistake(why, given=given, expected="ValueError", got=got)
+
+
 def compare(
     got: Any,
     want: Any,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
-from gptcore.exercises.checking import Exercise, Mistake, NotWritten, call, compare, compare_each
+from gptcore.exercises.checking import Exercise, Mistake, call, compare, compare_each, refuses
 from gptcore.exercises.comparing import describe
 
 __all__ = ["EXERCISES"]
@@ -333,7 +333,16 @@ def _prompt(answer: Any) -> str:
         got = _fitted(answer, ids, option, n_ctx)
         _judge_whole(got, option, given)
         compare(got, want, given=given, mistakes=mistakes)
-    _judge_refused(answer, [11, 12, 13], [1, 2, 3, 4, 5], 4)
+    ids, option, n_ctx = [11, 12, 13], [1, 2, 3, 4, 5], 4
+    refuses(
+        answer,
+        ids,
+        option,
+        n_ctx,
+        why="An option of more than n_ctx tokens cannot be scored in one reading: raise a "
+        "ValueError.",
+        given=f"ids = {ids}, option = {option}, n_ctx = {n_ctx}",
+    )
     return (
         "All of the option is scored, and as much of the prompt is read as fits. What is lost are "
         "its first words: put the question last."
@@ -362,26 +371,6 @@ def _judge_whole(got: Any, option: list[int], given: str) -> None:
             given=given,
             got=describe(got),
         )
-
-
-def _judge_refused(answer: Any, ids: list[int], option: list[int], n_ctx: int) -> None:
-    given = f"ids = {ids}, option = {option}, n_ctx = {n_ctx}"
-    try:
-        got = describe(call(answer, ids, option, n_ctx))
-    except NotWritten:
-        got = "None"
-    except Mistake as mistake:
-        if isinstance(mistake.__cause__, ValueError):
-            return
-        if mistake.__cause__ is None:
-            raise
-        got = type(mistake.__cause__).__name__
-    raise Mistake(
-        "An option of more than n_ctx tokens cannot be scored in one reading: raise a ValueError.",
-        given=given,
-        expected="ValueError",
-        got=got,
-    )
 
 
 EXERCISES = [
