@@ -27,6 +27,7 @@ from gptcore.show.explorers.mask_painter.mask_painter import MaskPainter
 from gptcore.show.explorers.playground.playground import TokenizerPlayground
 from gptcore.show.explorers.residual_stream.residual_stream import ResidualStream
 from gptcore.show.explorers.sampling.sampling import SamplingExplorer
+from gptcore.show.explorers.shots.shots import ShotsExplorer
 from gptcore.show.plots import bars, line, show
 from gptcore.show.source import source
 
@@ -42,6 +43,7 @@ __all__ = [
     "MaskPainter",
     "ResidualStream",
     "SamplingExplorer",
+    "ShotsExplorer",
     "TrainingCalculator",
     "TokenizerPlayground",
     "bars",

@@ -78,7 +78,7 @@ def told(page: Page) -> str:
     return page.inner_text(".qa-told")
 
 
-def numbers(page: Page, name: str = ".qa-number") -> list[str]:
+def numbers(page: Page, name: str = ".gpt-number") -> list[str]:
     """The probabilities, or whatever else all answers have."""
     after(page)
     return page.locator(name).all_inner_texts()
@@ -88,7 +88,7 @@ def widths(page: Page) -> list[float]:
     """The lengths of all bars as parts of their room."""
     after(page)
     script = "all => all.map((e) => e.offsetWidth / e.parentElement.offsetWidth)"
-    return page.eval_on_selector_all(".qa-bar i", script)
+    return page.eval_on_selector_all(".gpt-track i", script)
 
 
 def test_pointing_shows_and_a_click_keeps(browser: Browser, home: str) -> None:
@@ -146,12 +146,12 @@ def test_tales_and_questions_take_turns(browser: Browser, home: str) -> None:
     page = seen.open("page.html")
     prompt = page.inner_text(".qa-prompt")
     assert prompt == f"{TOLD[0][3]}\n\nQuestion: How does Maja feel in the end?\nAnswer:"
-    right = ".qa-answer:has(.qa-right:not([hidden]))"
+    right = ".gpt-bar:has(.gpt-mark:not([hidden]))"
     assert numbers(page, right)[0].startswith("Proud. ✓ right")
     page.get_by_role("button", name="Next").click()
     after(page)
     assert numbers(page, right)[0].startswith("Sad. ✓ right")
-    assert "(0.38), which is right" in told(page) and "Tale 2 of 2" in page.inner_text(".qa-turn")
+    assert "(0.38), which is right" in told(page) and "Tale 2 of 2" in page.inner_text(".gpt-turn")
     page.get_by_role("button", name="Where does it").click()
     after(page)
     assert page.inner_text(".qa-prompt").endswith("Where does the tale take place?\nAnswer:")
@@ -232,7 +232,7 @@ def test_a_finger_in_the_dark_on_a_phone(browser: Browser, tmp_path: Path, explo
     page.get_by_role("button", name="Where does it").tap()
     assert numbers(page)[4] == "0.59"
     assert cell(page, 0, 0).bounding_box()["height"] >= 32
-    for name in (".qa-told", ".qa-prompt", ".qa-answer"):
+    for name in (".qa-told", ".qa-prompt", ".gpt-bar"):
         ink = page.locator(name).first.evaluate("e => getComputedStyle(e).color")
         assert sum(map(int, ink.strip("rgb()").split(","))) > 500, "dark text on dark paper"
     inside = page.evaluate(

@@ -8,8 +8,8 @@ from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.show import (
     Anatomy, AnswersExplorer, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer,
-    InputLayout, LiveCurve, MaskPainter, ResidualStream, SamplingExplorer, TokenizerPlayground,
-    TrainingCalculator,
+    InputLayout, LiveCurve, MaskPainter, ResidualStream, SamplingExplorer, ShotsExplorer,
+    TokenizerPlayground, TrainingCalculator,
 )
 from gptcore.experiments import Record
 from gptcore.tales.lines import Asked, Lines
@@ -35,6 +35,14 @@ asks = Record({}, [{"condition": name, "role": "reported", "seed": seed, "n_para
                     "items": "1" * 90 + "0" * 285, "options": logs(0.1 * i)}
                    for n_params, names in ((3, ("300k 0", "300k 1")), (10, ("1m 0", "1m 0.3",
                    "1m 1, shuffled"))) for i, name in enumerate(names) for seed in (0, 1)])
+lists = ["items", "shuffled", "answers alone", "another form"]
+lists += [f"{name} {k}" for name in ("shots", "fits") for k in range(4)]
+said = lambda i: [[[[-0.1 * n * k - i * tale for n in range(15)] for k in range(7)]
+                   for tale in range(4)] for task in range(2)]
+shown = Record({}, [{"condition": name, "role": "reported", "seed": 0, "n_params": n_params,
+                     "options": said(i), **{one: "1" * 90 + "0" * 285 for one in lists}}
+                    for i, (name, n_params) in enumerate({"300k 1": 3, "1m 1": 10, "1m 0.1": 10,
+                                                          "1m 1, mixed": 10}.items())])
 """
 EXPLORERS = {
     "anatomy": "Anatomy()",
@@ -49,6 +57,7 @@ EXPLORERS = {
     "playground": "TokenizerPlayground({'Own': tokenizer, 'Bytes': 'bytes'})",
     "residual_stream": "ResidualStream(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
     "sampling": "SamplingExplorer(model, tokenizer, STORY)",
+    "shots": "ShotsExplorer(shown)",
 }
 """Name -> the expression that makes it, after `SETUP`."""
 ROOTS = {
@@ -64,6 +73,7 @@ ROOTS = {
     "playground": ".gpt-playground",
     "residual_stream": ".gpt-residual",
     "sampling": ".gpt-sampling",
+    "shots": ".gpt-shots",
     "live_curve": ".gpt-curve",
 }
 KEYS = (

@@ -36,14 +36,6 @@ test("a control stays where it was run, or leads to its nearest cell, the same r
   assert.deepEqual(to("", "1m", 1), { control: "", size: "1m", share: 1 });
 });
 
-test("answers are compared among themselves", () => {
-  const near = (found, wanted) => found.forEach((value, i) => assert.ok(Math.abs(value - wanted[i]) < 1e-9));
-  near(answers.amongThese([0, Math.log(3)]), [0.25, 0.75]);
-  near(answers.amongThese([-2000, -2000 + Math.log(3)]), [0.25, 0.75]);
-  near(answers.amongThese([-5, -5, -5, -5]), [0.25, 0.25, 0.25, 0.25]);
-  assert.equal(answers.likeliest([0.2, 0.4, 0.4]), 1);
-});
-
 test("a colour begins at chance", () => {
   assert.equal(answers.aboveChance(1, 8), 1);
   assert.equal(answers.aboveChance(0.125, 8), 0);

@@ -1,6 +1,7 @@
 // What demonstrations are worth: a table of accuracies by size of the network and share of documents
 // with demonstrations, and how probable the chosen network finds each answer to a question.
 
+import { amongThese, barsOf, drawBars, fillBars, likeliest, pick, turning } from "../shared/asked.js";
 import { button, choose, h, idFor, mount, plural, say, unseen } from "../shared/kit.js";
 import { choosing, fillTable, tableOf } from "../shared/table.js";
 
@@ -30,16 +31,6 @@ export function landing(cells, control, at) {
   return { control, size, share };
 }
 
-/** Probabilities of the answers among themselves, from their log-probabilities. */
-export function amongThese(logs) {
-  const most = Math.max(...logs), parts = logs.map((log) => Math.exp(log - most));
-  const sum = parts.reduce((all, part) => all + part, 0);
-  return parts.map((part) => part / sum);
-}
-
-/** The place of the largest, the first of equals. */
-export const likeliest = (values) => values.indexOf(Math.max(...values));
-
 /** How far an accuracy is from chance to perfect, 0 to 1. */
 export const aboveChance = (accuracy, answers) => (
   Math.max(0, (accuracy - 1 / answers) / (1 - 1 / answers)));
@@ -66,34 +57,25 @@ export function told(cell, task, number, at) {
 
 // ---------------------------------------------------------------- the page
 
-/** Buttons of which one is pressed, with what they choose before them. */
-function pick(name, buttons) {
-  const group = h("div", { class: "qa-pick", role: "group", "aria-label": name }, ...buttons);
-  return h("div", { class: "qa-choice" }, h("span", {}, name), group);
-}
-
 function build(model) {
   const view = { model, peek: null, boxes: [], bars: [] };
   view.asks = model.get("tasks").map(({ label }) => button(label));
   const has = (control) => model.get("cells").some((cell) => cell.control === control);
   view.known = Object.keys(CONTROLS).filter(has);
   view.controls = view.known.map((control) => button(CONTROLS[control]));
-  const controls = h("div", { class: "qa-controls" }, pick("Question", view.asks));
+  const controls = h("div", { class: "gpt-choices" }, pick("Question", view.asks));
   if (view.known.length > 1) controls.append(pick("Demonstrations", view.controls));
   view.table = tableOf("size \\ share",
     "Accuracy: up and down choose the size, left and right the share of documents");
-  const title = h("p", { class: "qa-title" }, "Accuracy by share of documents with demonstrations");
+  const title = h("p", { class: "gpt-title" }, "Accuracy by share of documents with demonstrations");
   view.told = h("p", { class: "qa-told" });
   view.prompt = h("p", { class: "qa-prompt" });
-  view.before = button("‹ Previous");
-  view.next = button("Next ›");
-  view.which = h("span", { class: "gpt-quiet" });
-  const turn = h("div", { class: "qa-turn" }, view.which, view.before, view.next);
-  view.list = h("div", { class: "qa-answers", role: "list", "aria-label": "Answers" });
+  view.turn = turning(view, () => [asked(view).at, asked(view).task.tales.length]);
+  view.list = barsOf("Answers");
   view.note = h("p", { class: "gpt-quiet" });
   view.said = unseen();
   view.root = h("div", { class: "gpt-explorer gpt-answers" }, controls, h("div", {}, title, view.table.root));
-  view.root.append(turn, view.prompt, view.list, view.told, view.note, view.said);
+  view.root.append(view.turn.root, view.prompt, view.list, view.told, view.note, view.said);
   view.update = () => update(view);
   return view;
 }
@@ -118,9 +100,10 @@ function update(view) {
   view.known.forEach((one, i) => view.controls[i].setAttribute("aria-pressed", one === now.control));
   paint(view, now, task, number);
   const cell = cellFor(model.get("cells"), now);
-  view.which.textContent = `Tale ${at + 1} of ${task.tales.length}`;
+  view.turn.tell();
   view.prompt.textContent = task.tales[at].prompt;
-  drawBars(view, cell?.log_probs[number][at], task.tales[at].right);
+  const found = cell && amongThese(cell.log_probs[number][at]);
+  drawBars(view.bars, found, { [task.tales[at].right]: "✓ right" });
   view.told.textContent = `${whereOf(now)}: ${told(cell, task, number, at)}`;
   if (!view.peek) say(view, view.told.textContent);
   else clearTimeout(view.saying);
@@ -136,14 +119,7 @@ function fillSizes(view) {
 /** The list of answers, which depends on the task alone: a name, a bar, a number each. */
 function fillAnswers(view, task) {
   view.task = task;
-  view.bars = task.answers.map((answer) => {
-    const right = h("b", { class: "qa-right" }, "✓ right");
-    const bar = h("i"), number = h("span", { class: "qa-number" });
-    const row = h("div", { class: "qa-answer", role: "listitem" }, h("span", {}, answer, " ", right));
-    row.append(number, h("span", { class: "qa-bar", "aria-hidden": "true" }, bar));
-    return { row, right, bar, number };
-  });
-  view.list.replaceChildren(...view.bars.map(({ row }) => row));
+  view.bars = fillBars(view.list, task.answers);
   view.note.textContent = "In the table: the share of questions whose right answer is the likeliest; "
     + `chance is ${(1 / task.answers.length).toFixed(3)}, more colour is better, italic: one seed, `
     + "–: not run. Bars: the "
@@ -168,17 +144,6 @@ function paint({ model, boxes, table: { body } }, now, task, number) {
   }));
 }
 
-/** The bars, in the order of the answers, so that they can be compared from cell to cell. */
-function drawBars({ bars }, logs, right) {
-  const found = logs && amongThese(logs), most = logs && likeliest(found);
-  bars.forEach((one, i) => {
-    one.right.hidden = i !== right;
-    one.number.textContent = logs ? found[i].toFixed(2) : "–";
-    one.bar.style.width = logs ? `${(100 * found[i]).toFixed(1)}%` : "0";
-    one.row.classList.toggle("qa-most", i === most);
-  });
-}
-
 // ---------------------------------------------------------------- what the reader does
 
 function listen(view) {
@@ -190,12 +155,6 @@ function listen(view) {
     view.peek = null;
     choose(view, landing(model.get("cells"), view.known[i], chosen(view)));
   }));
-  const turn = (step) => () => {
-    const { task, at } = asked(view), all = task.tales.length;
-    choose(view, { tale: (at + step + all) % all });
-  };
-  view.before.addEventListener("click", turn(-1));
-  view.next.addEventListener("click", turn(1));
   const sides = () => sidesOf(model.get("cells"));
   choosing(view, view.table.body, {
     size: () => [sides().sizes.length, sides().shares.length],

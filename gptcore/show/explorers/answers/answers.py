@@ -12,14 +12,14 @@ import numpy as np
 from traitlets import Float, Int, List, Unicode
 
 from gptcore.experiments.demonstrations import PER_ANSWER, SHOWN, examination, runs_of_task
-from gptcore.experiments.records import REPORTED, Record, record
+from gptcore.experiments.records import Record, record
+from gptcore.show.explorers.shared.asked import ASKED, first_runs
 from gptcore.show.widgets import Explorer
 from gptcore.tales.lines import TASKS, Lines, options, prompt
 
 __all__ = ["AnswersExplorer", "cells_of", "tasks_of"]
 
 CONDITION = re.compile(r"(\w+) (\d+(?:\.\d+)?(?:e-\d+)?)(?:, (shuffled|one))?")
-ASKED = {"place": "Where does it take place?", "mood": "How does the hero feel?"}
 CONTROLS = {"": "", "shuffled": " with shuffled answers", "one": " in one wording"}
 Tales = Mapping[str, Sequence[Lines]]
 
@@ -119,12 +119,7 @@ def cells_of(found: Record, n_tales: Sequence[int]) -> list[dict[str, Any]]:
         ValueError: no run is reported, a condition's name has another form, or a run has answers
             to more or fewer tales or questions.
     """
-    first: dict[str, dict[str, Any]] = {}
-    for row in sorted(found.rows, key=lambda row: row["seed"]):
-        if row["role"] == REPORTED and "options" in row:  # counted words have none
-            first.setdefault(row["condition"], row)
-    if not first:
-        raise ValueError("the record must hold at least one reported run")
+    first = first_runs(row for row in found.rows if "options" in row)  # counted words have none
     known = [options(task) for task in TASKS]
     sides = [len(own) for own, n in zip(known, n_tales, strict=True) for _ in range(n)]
     cells = []

@@ -1,0 +1,1 @@
+"""What demonstrations in a prompt are worth: accuracies, and which question they ask."""
