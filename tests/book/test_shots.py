@@ -289,7 +289,7 @@ def test_a_finger_in_the_dark_on_a_phone(browser: Browser, tmp_path: Path, explo
     sizes = page.locator(".sh-prompt").evaluate(
         "e => [e.scrollHeight, e.clientHeight, e.scrollTop]"
     )
-    assert sizes[0] > sizes[1] and sizes[2] == pytest.approx(sizes[0] - sizes[1], abs=1)
+    assert sizes[0] > sizes[1] and -1 <= sizes[0] - sizes[1] - sizes[2] <= 1
     for name in (".sh-told", ".sh-shows", ".sh-shows b", ".sh-asks", ".gpt-bar", ".sh-sums b"):
         ink = page.locator(name).first.evaluate("e => getComputedStyle(e).color")
         assert sum(map(int, ink.strip("rgb()").split(","))) > 450, "dark text on dark paper"
