@@ -66,14 +66,18 @@ def test_a_demonstration_settles_the_question(browser: Browser, home: str) -> No
     seen = watch(context, home)
     page = seen.open("page.html")
     said = "1m, one question a page, no demonstration: takes it to ask for: place 0.50, mood 0.50. "
-    said += "Says “By the sea.” (0.40), which is right. Accuracy 0.40 over 200 questions, 2 seeds; "
+    said = f"{said[:-2]}, neither 0.00. Likeliest answer “By the sea.” (0.40), which is right. "
+    said += "Accuracy 0.40 over 200 questions, 2 seeds; "
     assert told(page) == said + "0.50 of the answers are to this question, right or wrong."
     assert texts(page, ".sh-sums b") == ["place 0.50", "mood 0.50"]
     assert widths(page, ".sh-whole i") == pytest.approx([0.5, 0.5], abs=0.01)
     assert page.locator(".gpt-names").inner_text().split() == ["1m", "300k", "100k"]
     assert page.locator(".gpt-heads").inner_text().split() == ["0", "1", "2", "3"]
     cell(page, 0, 1).hover()
-    assert ", 1 demonstration: takes it to ask for: place 0.95, mood 0.05. Says “By" in told(page)
+    assert (
+        ", 1 demonstration: takes it to ask for: place 0.95, mood 0.05, neither 0.00. Likel"
+        in told(page)
+    )
     assert texts(page, ".sh-sums b") == ["place 0.95", "mood 0.05"]
     assert widths(page, ".sh-whole i") == pytest.approx([0.95, 0.05], abs=0.01)
     numbers = texts(page, ".gpt-number")
@@ -119,6 +123,11 @@ def test_the_prompt_is_what_the_network_read(browser: Browser, home: str, explor
     assert texts(page, ".sh-shows p") == ["Answer: Wistful.", "Answer: Lonely.", "Answer: Happy."]
     press(page, "another form")
     assert texts(page, ".sh-asks p")[-1] == "In short: ?"
+    assert texts(page, ".sh-sums > *") == ["place 0.10", "neither 0.75", "mood 0.15"]
+    assert widths(page, ".sh-whole i") == pytest.approx([0.1, 0.15], abs=0.01)
+    ends = "e => [e.firstChild.offsetLeft, e.lastChild.offsetLeft + e.lastChild.offsetWidth]"
+    left, right = page.locator(".sh-whole").evaluate(ends)
+    assert right - left == page.locator(".sh-whole").evaluate("e => e.offsetWidth")
     assert seen.complaints == []
     context.close()
 
@@ -153,6 +162,14 @@ def test_corpora_and_changes_go_where_they_were_run(browser: Browser, home: str)
     cell(page, 2, 1).click()
     press(page, "answers on 10 %")
     assert told(page).startswith("300k, answers on 10 % of pages, 1 demonstration: takes")
+    page.locator(".gpt-cells").press("ArrowUp")
+    assert told(page).endswith(
+        ", 1 seed; 0.95 of the answers are to this question, right or wrong."
+    )
+    assert cell(page, 0, 1).get_attribute("aria-label").endswith("accuracy 0.76, one seed")
+    slants = "all => all.map((e) => getComputedStyle(e).fontStyle)"
+    table = [page.locator(".gpt-row").nth(row).locator("span") for row in (0, 1)]
+    assert [row.evaluate_all(slants) for row in table] == [["italic"] * 4, ["normal"] * 4]
     press(page, "another question")
     assert told(page).startswith("1m, another question for each tale, 1 demonstration: takes it to")
     assert texts(page, ".sh-sums b") == ["place 0.50", "mood 0.50"]
@@ -269,6 +286,7 @@ def test_what_python_chooses_and_nobody_ran_is_said(
     assert told(page).endswith("1 demonstration, shuffled answers: not run.")
     assert texts(page, ".gpt-number") == ["–"] * 15 and sum(widths(page, ".gpt-track i")) == 0
     assert texts(page, ".sh-sums b") == ["place –", "mood –"]
+    assert texts(page, ".sh-sums span") == ["neither –"]
     press(page, "right answers")
     assert "1 demonstration: takes it to ask for: place 0.95" in told(page)
     assert seen.complaints == []

@@ -46,6 +46,11 @@ test("changed demonstrations lead to where they were asked", () => {
   assert.deepEqual(shots.toChange(prompts, "alone", { shots: 3 }), { change: "alone", shots: 1 });
 });
 
+test("what no answer has goes to neither", () => {
+  assert.equal(shots.restOf([0.5, 0.125]), 0.375);
+  assert.equal(shots.restOf([0.625, 0.375 + 1e-9]), 0);
+});
+
 test("each question gets the sum of its answers, and has its own truth", () => {
   const sums = shots.sumsOf([0.5, 0.25, 0.125, 0.0625, 0.0625], tasks);
   assert.deepEqual(sums, [0.75, 0.25]);
@@ -62,18 +67,18 @@ test("a prompt in words", () => {
 });
 
 test("what a network takes to be asked, what it says, and what is right", () => {
-  const logs = [0.1, 0.5, 0.1, 0.1, 0.2].map(Math.log);
+  const logs = [0.1, 0.5, 0.05, 0.05, 0.2].map(Math.log);
   const accuracy = [[0.25, 0.76, 0.5], [0, 1, 1]], fits = [[0.5, 0.949], [0, 1]];
   const run = { accuracy, fits, seeds: 3, log_probs: [[[logs, logs, logs]], [[logs, logs, logs]]] };
   const told = (number, at, tale = 0, more = {}) => shots.told({ ...run, ...more }, tasks, { number, at, tale });
-  const taken = "takes it to ask for: place 0.60, mood 0.40. Says “There.” (0.50)";
+  const taken = "takes it to ask for: place 0.60, mood 0.30, neither 0.10. Likeliest answer “There.” (0.50)";
   assert.equal(told(0, 1), `${taken}, which is right. Accuracy 0.76 over 200 questions, 3 seeds; `
     + "0.95 of the answers are to this question, right or wrong.");
   assert.equal(told(1, 1, 0, { seeds: 1 }), `${taken}, true of the tale; right is “Sorry.” (0.20). `
     + "Accuracy 1.00 over 1 question, 1 seed; 1.00 of the answers are to this question, right or wrong.");
   const wrong = [0.6, 0.1, 0.1, 0.1, 0.1].map(Math.log);
   const log_probs = [[[wrong, wrong, wrong]], [[wrong, wrong, wrong]]];
-  assert.match(told(0, 1, 0, { log_probs }), /Says “Here.” \(0.60\); right is “There.” \(0.10\)\. Acc/);
+  assert.match(told(0, 1, 0, { log_probs }), /mood 0.30, neither 0.00. Likeliest answer “Here.” \(0.60\); right is “There.” \(0.10\)\. Acc/);
   assert.match(told(0, 2), /Accuracy 0.50 over 200 questions, 3 seeds\.$/, "no fits of changed ones");
   assert.equal(shots.told(null, tasks, { number: 0, at: 0, tale: 0 }), "not run.");
 });

@@ -136,7 +136,7 @@ function paint({ model, boxes, table: { body } }, now, task, number) {
     box.textContent = cell ? accuracy.toFixed(2) : "–";
     box.style.setProperty("--good", `${Math.round(60 * good)}%`);
     box.setAttribute("aria-selected", here);
-    box.classList.toggle("qa-once", cell?.seeds === 1);
+    box.classList.toggle("gpt-once", cell?.seeds === 1);
     const once = cell?.seeds === 1 ? ", one seed" : "";
     const what = cell ? `accuracy ${accuracy.toFixed(2)}${once}` : "not run";
     box.setAttribute("aria-label", `${whereOf({ size, share, control: now.control })}, ${what}`);

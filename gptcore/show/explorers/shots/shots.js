@@ -1,7 +1,7 @@
 // Demonstrations in a prompt: a table of accuracies by size and by how many there are, the prompt with
 // its demonstrations set apart, and which of the questions the chosen network takes it to ask.
 
-import { amongThese, barsOf, drawBars, fillBars, likeliest, pick, turning } from "../shared/asked.js";
+import { barsOf, drawBars, fillBars, likeliest, pick, turning } from "../shared/asked.js";
 import { button, choose, h, idFor, mount, plural, say, unseen } from "../shared/kit.js";
 import { choosing, fillTable, tableOf } from "../shared/table.js";
 
@@ -39,7 +39,7 @@ export function toChange(prompts, change, { shots }) {
   return { change, shots: there.reduce((best, one) => (far(one) < far(best) ? one : best)).shots };
 }
 
-/** How much of the probability goes to the answers of each question, which follow each other. */
+/** How much of all probability goes to the answers of each question, which follow each other. */
 export function sumsOf(found, tasks) {
   let from = 0;
   return tasks.map(({ answers }) => {
@@ -47,6 +47,9 @@ export function sumsOf(found, tasks) {
     return own.reduce((sum, part) => sum + part, 0);
   });
 }
+
+/** How much goes to neither, which is all else that a network could write. */
+export const restOf = (sums) => Math.max(0, 1 - sums.reduce((all, sum) => all + sum, 0));
 
 /** The true answer to each question, as places among the answers of all. */
 export function truths(tasks, tale) {
@@ -58,26 +61,29 @@ export function truths(tasks, tale) {
 export function whereOf({ size, corpus, shots, change }, corpora, changes) {
   const label = (list, value) => list.find(({ name }) => name === value).label;
   const how = change ? `, ${label(changes, change)}` : "";
-  return `${size}, ${label(corpora, corpus)}, ${shots ? plural(shots, "demonstration") : "no demonstration"}${how}`;
+  const many = shots ? plural(shots, "demonstration") : "no demonstration";
+  return `${size}, ${label(corpora, corpus)}, ${many}${how}`;
 }
 
 /** What the network of a cell makes of a prompt, and how often it is right behind such prompts. */
 export function told(cell, tasks, { number, at, tale }) {
   if (!cell) return "not run.";
   const { questions } = tasks[number], right = truths(tasks, tale);
-  const found = amongThese(cell.log_probs[number][tale][at]), most = likeliest(found);
+  const found = cell.log_probs[number][tale][at].map(Math.exp), most = likeliest(found);
   const answers = tasks.flatMap((task) => task.answers), sums = sumsOf(found, tasks);
   const named = (i) => `“${answers[i]}” (${found[i].toFixed(2)})`;
-  const asks = tasks.map((task, i) => `${task.name} ${sums[i].toFixed(2)}`).join(", ");
+  const asks = tasks.map((task, i) => `${task.name} ${sums[i].toFixed(2)}, `).join("");
   let says = `${named(most)}, which is right`;
   if (most !== right[number]) {
     const other = right.includes(most) ? ", true of the tale" : "";
     says = `${named(most)}${other}; right is ${named(right[number])}`;
   }
   const fits = cell.fits[number][at], accuracy = cell.accuracy[number][at].toFixed(2);
-  const kind = fits === undefined ? "" : `; ${fits.toFixed(2)} of the answers are to this question, right or wrong`;
+  const part = "of the answers are to this question, right or wrong";
+  const kind = fits === undefined ? "" : `; ${fits.toFixed(2)} ${part}`;
   const times = `${plural(questions, "question")}, ${plural(cell.seeds, "seed")}`;
-  return `takes it to ask for: ${asks}. Says ${says}. Accuracy ${accuracy} over ${times}${kind}.`;
+  return `takes it to ask for: ${asks}neither ${restOf(sums).toFixed(2)}. Likeliest answer ${says}. `
+    + `Accuracy ${accuracy} over ${times}${kind}.`;
 }
 
 // ---------------------------------------------------------------- the page
@@ -98,8 +104,9 @@ function build(model) {
   view.lists = h("div", { class: "sh-lists" });
   view.told = h("p", { class: "sh-told" });
   const note = "In the table: the share of questions that are answered word for word; more colour is "
-    + "better, –: not run. Bars: the probability of each answer among all of these, by one network of "
-    + "the cell, that of its first seed. The heroes' names stand in nothing that was read.";
+    + "better, italic: one seed, –: not run. Bars: the probability of each answer, by one network of the "
+    + "cell, that of its first seed; neither: of all else that it could write. The heroes' names stand in "
+    + "nothing that it read.";
   view.said = unseen();
   view.root = h("div", { class: "gpt-explorer gpt-shots" }, controls, h("div", {}, title, view.table.root));
   view.root.append(view.turn.root, view.prompt, view.taken, view.lists, view.told);
@@ -127,7 +134,7 @@ function update(view) {
   view.turn.tell();
   view.root.style.setProperty("--asked", HUES[now.number]);
   drawPrompt(view, tasks[now.number].prompts[now.tale], at);
-  const found = cell && amongThese(cell.log_probs[now.number][now.tale][at]);
+  const found = cell && cell.log_probs[now.number][now.tale][at].map(Math.exp);
   const right = truths(tasks, now.tale);
   drawTaken(view, found && sumsOf(found, tasks));
   view.groups.forEach((group, i) => group.classList.toggle("sh-other", i !== now.number));
@@ -157,9 +164,11 @@ function fillAnswers(view, tasks) {
   view.lists.replaceChildren(...view.groups);
   view.parts = tasks.map((_, i) => h("i", hue(i)));
   view.sums = tasks.map((_, i) => h("b", { class: "sh-hue", ...hue(i) }));
+  view.rest = h("span");
   const bar = h("div", { class: "sh-whole", "aria-hidden": "true" }, ...view.parts);
   const title = h("p", { class: "gpt-title" }, "It takes the question to be");
   view.taken.replaceChildren(title, bar, h("p", { class: "sh-sums" }, ...view.sums));
+  view.sums[0].after(view.rest);
 }
 
 function paint({ model, boxes, table: { body } }, now) {
@@ -167,12 +176,14 @@ function paint({ model, boxes, table: { body } }, now) {
   const { sizes, counts } = sidesOf(cells, prompts);
   sizes.forEach((size, row) => counts.forEach((shots, column) => {
     const it = { ...now, size, shots }, box = boxes[row][column];
-    const accuracy = cellFor(cells, it)?.accuracy[now.number][promptAt(prompts, it)];
-    const run = accuracy !== undefined, here = size === now.size && shots === now.shots;
+    const cell = cellFor(cells, it), accuracy = cell?.accuracy[now.number][promptAt(prompts, it)];
+    const run = accuracy !== undefined, once = run && cell.seeds === 1;
+    const here = size === now.size && shots === now.shots;
     box.textContent = run ? accuracy.toFixed(2) : "–";
     box.style.setProperty("--good", run ? `${Math.round(60 * accuracy)}%` : "0%");
     box.setAttribute("aria-selected", here);
-    const what = run ? `accuracy ${accuracy.toFixed(2)}` : "not run";
+    box.classList.toggle("gpt-once", once);
+    const what = run ? `accuracy ${accuracy.toFixed(2)}${once ? ", one seed" : ""}` : "not run";
     box.setAttribute("aria-label", `${whereOf(it, model.get("corpora"), model.get("changes"))}, ${what}`);
     if (here) body.setAttribute("aria-activedescendant", (box.id ||= idFor("shots")));
   }));
@@ -198,8 +209,9 @@ function drawPrompt(view, prompts, at) {
   view.prompt.scrollTop = view.prompt.scrollHeight;
 }
 
-/** The bar of what the network takes to be asked: a part for each question. */
-function drawTaken({ tasks, parts, sums }, found) {
+/** The bar of what the network takes to be asked: a part for each question, what is left between. */
+function drawTaken({ tasks, parts, sums, rest }, found) {
+  rest.textContent = `neither ${found ? restOf(found).toFixed(2) : "–"}`;
   tasks.forEach(({ name }, i) => {
     sums[i].textContent = `${name} ${found ? found[i].toFixed(2) : "–"}`;
     parts[i].style.width = found ? `${(100 * found[i]).toFixed(1)}%` : "0";

@@ -247,5 +247,6 @@ def _describe(
             said = [f"{right:.2f} ({fit:.2f})" for right, fit in pairs]
             for (k, name), right in zip(PROMPTS[n:], accuracy[n:], strict=True):
                 said.append(f"{k} with {CHANGES.get(name, name)} {right:.2f}")
-            text += f"{cell['size']}, {label}: {', '.join(said)}. "
+            once = ", one seed" if cell["seeds"] == 1 else ""
+            text += f"{cell['size']}, {label}{once}: {', '.join(said)}. "
     return text.strip()
