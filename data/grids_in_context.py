@@ -14,6 +14,8 @@ from grids_pretraining import SHIPPED
 from gptcore.experiments import Condition, Grid
 from gptcore.experiments.in_context import paged
 from gptcore.experiments.induction import reading_names
+from gptcore.experiments.shifted import counted
+from gptcore.experiments.shifted import shifted as taught_a_cue
 
 SHAPES = {
     "100k": {"n_layer": 2, "n_head": 2, "d_model": 32},
@@ -88,4 +90,28 @@ def names() -> list[Grid]:
     return [Grid("names", reading_names, conditions, SEEDS, budget)]
 
 
-GRIDS = (shots, names, leaked)
+def shifted() -> list[Grid]:
+    """Fine-tuned on a cue or prompted: networks of pages, of tales alone, of nothing; words."""
+    pages, tales = (
+        replace(read("300k", share), name=name, chosen=None, candidates=({"lr": 4e-3},))
+        for name, share in (("pages", 1.0), ("tales", 0.0))
+    )
+    tuned = {"rates": (3e-4, 1e-3, 3e-3), "epochs": 5}
+    longer = {"updates": 0, "rates": (1e-3, 3e-3, 1e-2), "epochs": 10}
+    conditions = (
+        replace(pages, settings={**pages.settings, **tuned}),
+        replace(tales, settings={**tales.settings, **tuned}),
+        replace(pages, name="nothing", settings={**pages.settings, **longer}),
+    )
+    words = Condition("words", {}, tuple({"C": C} for C in (1.0, 10.0, 100.0)))
+    budget = (
+        f"{UPDATES * BATCH * N_CTX / 1e6:.1f}M tokens, or none; 5 or 10 epochs of labelled rows"
+    )
+    chosen = "the labelled rows; how little weights are held back chosen of three"
+    return [
+        Grid("shifted", taught_a_cue, conditions, SEEDS, f"{budget}, the rate chosen of three"),
+        Grid("shifted", counted, (words,), (0,), chosen),
+    ]
+
+
+GRIDS = (shots, names, leaked, shifted)

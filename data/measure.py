@@ -25,6 +25,7 @@ recorded (`make measure-sample`).
     shots      answers behind demonstrations in the prompt, by size, by what the corpus holds
     names      which head brings a name back that was read once, known names or invented ones
     leaked     the score on questions that were in the text, and on those that were not
+    shifted    fine-tuned and prompted, where a cue of the labelled rows holds and where it does not
     decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
 
