@@ -16,6 +16,8 @@ from gptcore.experiments.in_context import paged
 from gptcore.experiments.induction import N_NAMED, reading_names
 from gptcore.experiments.pretraining import REPORTING, network, pretrained
 from gptcore.experiments.scaling import scaled
+from gptcore.experiments.shifted import counted
+from gptcore.experiments.shifted import shifted as taught_a_cue
 from gptcore.experiments.tuning import fine_tuned
 from gptcore.tales.lines import TASKS, options
 
@@ -33,9 +35,9 @@ def test_every_record_is_fair(name: str) -> None:
     read, labels = {"shape", "data", "updates", "batch_size"}, {"task", "n", "n_valid", "n_test"}
     needed = {run: read for run in (pretrained, scaled, beginning)}
     needed |= {decoded: {"body", "weights", "n", "samples"}}
-    on_corpora = (demonstrated, paged, reading_names)
+    on_corpora = (demonstrated, paged, reading_names, taught_a_cue)
     needed |= dict.fromkeys(on_corpora, {"shape", "tokenizer", "corpus", "updates", "batch_size"})
-    needed |= {counted_words: {"corpus"}}
+    needed |= {counted_words: {"corpus"}, counted: set()}
     grids = script.GRIDS[name]()
     names = [c.name for grid in grids for c in grid.conditions]
     assert len(set(names)) == len(names)
@@ -128,6 +130,8 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
             n_items = own.settings["shape"]["n_layer"]
         elif grid.run is decoded:  # an opening
             n_items = own.settings["n"]
+        elif grid.run in (taught_a_cue, counted):  # a question about a mood
+            n_items = PER_ANSWER * len(options("mood"))
         elif grid.run is reading_names:  # a tale
             n_items = N_NAMED
         elif grid.run in (demonstrated, counted_words, paged):  # a question
