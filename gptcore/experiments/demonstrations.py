@@ -17,16 +17,20 @@ import torch
 
 from gptcore.experiments.baselines import ITERATIONS, WORD
 from gptcore.experiments.intervals import Runs, runs_of
-from gptcore.experiments.pretraining import STREAMS, network, steps_of, thinned, window_losses
-from gptcore.experiments.records import REPORTED, Record, digest_of, packed, unpacked
+from gptcore.experiments.pretraining import (
+    corpus_in,
+    network,
+    steps_of,
+    thinned,
+    window_losses,
+)
+from gptcore.experiments.records import REPORTED, Record, packed, unpacked
 from gptcore.extras import needing
 from gptcore.model import GPT
 from gptcore.scoring.continuations import text_likelihoods
 from gptcore.tales import lines
 from gptcore.tales.lines import TASKS, Asked, Hint, Lines, Wording, options, prompt, unseen
-from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
-from gptcore.train.corpus import Corpus
 
 PER_ANSWER = 25
 """Test questions for each answer; as many again, less, to choose by."""
@@ -55,7 +59,7 @@ def demonstrated(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         right answers to other questions, in nats.
     """
     torch.set_num_threads(1)
-    corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
+    corpus = corpus_in(lines.documents, "lines", settings, N_VALID)
     model = network(settings, corpus.tokenizer.vocab_size, seed)
     losses = [step.loss for step in steps_of(model, corpus, settings, seed)]
     model.eval()
@@ -81,21 +85,6 @@ def demonstrated(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "n_params": model.n_params(),
         "curve": thinned(losses),
     }
-
-
-@lru_cache(2)
-def corpus_of(wanted: tuple[tuple[str, Any], ...], tokenizer: str) -> Corpus:
-    """The documents of a run as token ids, made once and kept in `STREAMS`."""
-    known = Tokenizer.load(tokenizer)
-    plain = {"n": N_VALID, "share": 0.0, "part": "valid"}
-    streams = []
-    for arguments in (dict(wanted), plain):
-        path = STREAMS / f"lines-{digest_of({**arguments, 'tokenizer': known.fingerprint})}"
-        try:
-            streams.append(TokenStream.open(path))
-        except FileNotFoundError:
-            streams.append(TokenStream.write(path, lines.documents(**arguments), known))
-    return Corpus(known, *streams, settings=dict(wanted))
 
 
 @lru_cache
@@ -188,7 +177,7 @@ def runs_of_task(record: Record, condition: str, task: str, field: str = "items"
     """The reported runs of a condition on the questions of one task.
 
     Args:
-        field: which of the lists that `demonstrated` gives.
+        field: which of the lists that `demonstrated` or `in_context.paged` gives.
 
     Raises:
         KeyError: there is no such condition.

@@ -18,10 +18,20 @@ from typing import Any
 
 import torch
 
-from gptcore.experiments.demonstrations import examination
-from gptcore.experiments.intervals import Runs, runs_of
-from gptcore.experiments.pretraining import STREAMS, network, steps_of, thinned, window_losses
-from gptcore.experiments.records import REPORTED, Record, digest_of, packed, unpacked
+from gptcore.experiments.demonstrations import (
+    CHOOSING,
+    PER_ANSWER,
+    TEST_SET,
+    examination,
+)
+from gptcore.experiments.pretraining import (
+    corpus_in,
+    network,
+    steps_of,
+    thinned,
+    window_losses,
+)
+from gptcore.experiments.records import packed, unpacked
 from gptcore.model import GPT
 from gptcore.scoring.asking import ask
 from gptcore.scoring.continuations import text_likelihoods
@@ -30,13 +40,9 @@ from gptcore.scoring.tasks import Item, Row, Task
 from gptcore.tales import pages
 from gptcore.tales.lines import TASKS, Lines, options
 from gptcore.tales.rng import Rng
-from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.corpus import Corpus
 
-PER_ANSWER, CHOOSING = 25, 8
-"""Questions for each answer: of the test, and to choose by."""
-TEST_SET = f"{PER_ANSWER} tales of unseen names for each answer"
 SHOTS = (0, 1, 2, 3)
 N_SHOWN = 200
 """Tales of each task that demonstrations are drawn from."""
@@ -67,7 +73,7 @@ def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         answers behind three, in nats.
     """
     torch.set_num_threads(1)
-    corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
+    corpus = corpus_in(documents, "pages", settings, N_VALID)
     model = network(settings, corpus.tokenizer.vocab_size, seed)
     n_ctx, n = settings["shape"]["n_ctx"], settings.get("per_answer", PER_ANSWER)
     losses, course = _trained(model, corpus, settings, seed, min(n, CHOOSING))
@@ -125,21 +131,6 @@ def _look(model: GPT, corpus: Corpus, per_answer: int) -> list[float]:
         for k in (SHOTS[0], SHOTS[-1])
     ]
     return [round(value, 4) for value in (loss, *each)]
-
-
-@lru_cache(2)
-def corpus_of(wanted: tuple[tuple[str, Any], ...], tokenizer: str) -> Corpus:
-    """The documents of a run as token ids, made once and kept in `STREAMS`."""
-    known = Tokenizer.load(tokenizer)
-    plain = {"n": N_VALID, "share": 0.0, "part": "valid"}
-    streams = []
-    for arguments in (dict(wanted), plain):
-        path = STREAMS / f"pages-{digest_of({**arguments, 'tokenizer': known.fingerprint})}"
-        try:
-            streams.append(TokenStream.open(path))
-        except FileNotFoundError:
-            streams.append(TokenStream.write(path, documents(**arguments), known))
-    return Corpus(known, *streams, settings=dict(wanted))
 
 
 def documents(planted: int = 0, **corpus: Any) -> Iterator[str]:
@@ -289,21 +280,3 @@ def _log_prob(model: GPT, tokenizer: Tokenizer, per_answer: int) -> float:
             context = behind(shots, PAGE, row, number, fits).item.context
             pairs.append((context, f" {row['answer']}"))
     return fmean(like.log_prob for like in text_likelihoods(model, tokenizer, pairs))
-
-
-def runs_of_task(record: Record, condition: str, task: str, field: str = "items") -> Runs:
-    """The reported runs of a condition on the questions of one task.
-
-    Args:
-        field: which of the lists that `paged` gives.
-
-    Raises:
-        KeyError: there is no such condition.
-    """
-    rows = [r for r in record.rows if r["condition"] == condition and r["role"] == REPORTED]
-    if not rows:
-        raise KeyError(f"condition={condition!r} is none of {', '.join(record.conditions())}")
-    start = sum(PER_ANSWER * len(options(one)) for one in TASKS[: TASKS.index(task)])
-    end = start + PER_ANSWER * len(options(task))
-    rows = sorted(rows, key=lambda row: row["seed"])
-    return runs_of([unpacked(row[field])[start:end] for row in rows], None, condition)

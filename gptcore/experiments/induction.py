@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from statistics import fmean
 from typing import Any, NamedTuple, get_args
 
@@ -22,15 +21,20 @@ import torch
 from torch import Tensor
 
 from gptcore.experiments.intervals import Runs, runs_of
-from gptcore.experiments.pretraining import STREAMS, network, steps_of, thinned, window_losses
-from gptcore.experiments.records import REPORTED, Record, digest_of, packed, unpacked
+from gptcore.experiments.pretraining import (
+    corpus_in,
+    network,
+    steps_of,
+    thinned,
+    window_losses,
+)
+from gptcore.experiments.records import REPORTED, Record, packed, unpacked
 from gptcore.model import GPT
 from gptcore.modes import bare, evaluating
 from gptcore.scoring.continuations import text_likelihoods
 from gptcore.tales import invented
 from gptcore.tales.invented import Named, Names, named
 from gptcore.tales.rng import Rng
-from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.corpus import Corpus
 
@@ -80,7 +84,7 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         held-out loss, `first`, `again`, the highest score. `valid` is less `again` on other tales.
     """
     torch.set_num_threads(1)
-    corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
+    corpus = corpus_in(invented.documents, "names", settings, N_VALID)
     tokenizer = corpus.tokenizer
     model = network(settings, tokenizer.vocab_size, seed)
     n_ctx, n = settings["shape"]["n_ctx"], settings.get("n", N_NAMED)
@@ -132,21 +136,6 @@ def _trained(
             course.append([read, *(round(value, 4) for value in told)])
             model.train()
     return losses, course
-
-
-@lru_cache(2)
-def corpus_of(wanted: tuple[tuple[str, Any], ...], tokenizer: str) -> Corpus:
-    """The documents of a run as token ids, made once and kept in `STREAMS`."""
-    known = Tokenizer.load(tokenizer)
-    plain = {"n": N_VALID, "share": 0.0, "part": "valid"}
-    streams = []
-    for arguments in (dict(wanted), plain):
-        path = STREAMS / f"names-{digest_of({**arguments, 'tokenizer': known.fingerprint})}"
-        try:
-            streams.append(TokenStream.open(path))
-        except FileNotFoundError:
-            streams.append(TokenStream.write(path, invented.documents(**arguments), known))
-    return Corpus(known, *streams, settings=dict(wanted))
 
 
 # ------------------------------------------------------------------ names

@@ -13,7 +13,7 @@ Source: GPT-1 §3.1, eq. 1 (the log-likelihood); DESIGN 8's "all get the same st
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,11 +23,12 @@ import torch
 from torch import Tensor, nn
 
 from gptcore.config import GPTConfig
-from gptcore.experiments.records import packed
+from gptcore.experiments.records import digest_of, packed
 from gptcore.lstm import LSTM
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig
-from gptcore.text.streams import Batches
+from gptcore.text.streams import Batches, TokenStream
+from gptcore.tokenizer import Tokenizer
 from gptcore.train.corpus import Corpus, DataConfig, prepare
 from gptcore.train.loop import Diverged, Step, fit
 
@@ -155,6 +156,42 @@ def corpus_of(data: tuple[tuple[str, Any], ...]) -> Corpus:
         fields["tokenizer"] = Path(fields["tokenizer"])
     vocab_size = fields.pop("vocab_size", 2048)
     return prepare(DataConfig(**fields), vocab_size, STREAMS)
+
+
+def corpus_in(
+    documents: Callable[..., Iterator[str]], kind: str, settings: dict[str, Any], n_valid: int
+) -> Corpus:
+    """Documents as a run reads them, and plain ones to measure its loss with.
+
+    Args:
+        documents: a generator of `gptcore.tales` with dials: n, share, part and others.
+        kind: what the documents are called in `STREAMS`.
+        settings: of a run: `corpus`, the arguments of `documents`; `tokenizer`, a folder.
+        n_valid: how many plain ones, of the part "valid".
+    """
+    wanted = tuple(sorted(settings["corpus"].items()))
+    return _corpus_in(documents, kind, wanted, settings["tokenizer"], n_valid)
+
+
+@lru_cache(2)
+def _corpus_in(
+    documents: Callable[..., Iterator[str]],
+    kind: str,
+    wanted: tuple[tuple[str, Any], ...],
+    tokenizer: str,
+    n_valid: int,
+) -> Corpus:
+    """As token ids, made once and kept in `STREAMS`."""
+    known = Tokenizer.load(tokenizer)
+    plain = {"n": n_valid, "share": 0.0, "part": "valid"}
+    streams = []
+    for arguments in (dict(wanted), plain):
+        path = STREAMS / f"{kind}-{digest_of({**arguments, 'tokenizer': known.fingerprint})}"
+        try:
+            streams.append(TokenStream.open(path))
+        except FileNotFoundError:
+            streams.append(TokenStream.write(path, documents(**arguments), known))
+    return Corpus(known, *streams, settings=dict(wanted))
 
 
 @torch.inference_mode()

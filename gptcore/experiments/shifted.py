@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 
 from gptcore.experiments.baselines import ITERATIONS, WORD
-from gptcore.experiments.in_context import CHOOSING, PAGE, PER_ANSWER, corpus_of
+from gptcore.experiments.demonstrations import CHOOSING, PER_ANSWER
+from gptcore.experiments.in_context import N_VALID, PAGE, documents
 from gptcore.experiments.intervals import Runs, runs_of
-from gptcore.experiments.pretraining import network, steps_of
+from gptcore.experiments.pretraining import corpus_in, network, steps_of
 from gptcore.experiments.records import REPORTED, Record, packed, unpacked
 from gptcore.extras import needing
 from gptcore.model import GPT
@@ -73,7 +74,7 @@ def shifted(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     n, per_mood = settings.get("per_answer", PER_ANSWER), settings.get("labelled", LABELLED)
     found: dict[str, Any] = {}
     if settings["updates"]:
-        corpus = corpus_of(tuple(sorted(settings["corpus"].items())), settings["tokenizer"])
+        corpus = corpus_in(documents, "pages", settings, N_VALID)
         for _ in steps_of(model, corpus, settings, seed):
             pass
         model.eval()

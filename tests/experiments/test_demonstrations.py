@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gptcore import GPT, GPTConfig
-from gptcore.experiments import Record, demonstrations
+from gptcore.experiments import Record, demonstrations, pretraining
 from gptcore.experiments.demonstrations import (
     PER_ANSWER,
     SHOWN,
@@ -81,11 +81,9 @@ def test_a_model_that_says_one_thing_is_at_chance(
 
 def test_a_run_has_all_that_a_record_needs(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of one length each, tokens counted; the same settings and seed give the same."""
-    monkeypatch.setattr(demonstrations, "STREAMS", tmp_path)
+    monkeypatch.setattr(pretraining, "STREAMS", tmp_path)
     monkeypatch.setattr(demonstrations, "N_VALID", 400)
-    demonstrations.corpus_of.cache_clear()
     one, two = (demonstrated(SETTINGS, 3) for _ in range(2))
-    demonstrations.corpus_of.cache_clear()
     assert one == two
     names = ("items", "written", "hint answer", "hint none", "one wording")
     assert [len(one[name]) for name in names] == [15] * 5

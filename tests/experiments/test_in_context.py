@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from gptcore import GPT, GPTConfig
-from gptcore.experiments import Record, in_context
+from gptcore.experiments import Record, in_context, pretraining
+from gptcore.experiments.demonstrations import PER_ANSWER, runs_of_task
 from gptcore.experiments.in_context import (
     ABLATIONS,
     ALL_ANSWERS,
     PAGE,
-    PER_ANSWER,
     PROMPTS,
     SHOTS,
     all_answers,
@@ -19,7 +19,6 @@ from gptcore.experiments.in_context import (
     demonstrations,
     paged,
     rows_of,
-    runs_of_task,
     shots_of,
 )
 from gptcore.experiments.records import unpacked
@@ -137,12 +136,10 @@ def test_all_answers_by_hand(model: GPT, tokenizer: Tokenizer) -> None:
 
 def test_a_run_has_all_that_a_record_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of one length each, what was read on the way, the same settings give the same."""
-    monkeypatch.setattr(in_context, "STREAMS", tmp_path)
+    monkeypatch.setattr(pretraining, "STREAMS", tmp_path)
     monkeypatch.setattr(in_context, "N_VALID", 300)
     monkeypatch.setattr(in_context, "LOOKS", 2)
-    in_context.corpus_of.cache_clear()
     one, two = (paged(SETTINGS, 3) for _ in range(2))
-    in_context.corpus_of.cache_clear()
     assert one == two
     names = [f"{what} {k}" for what in ("shots", "fits") for k in SHOTS] + list(ABLATIONS)
     assert {len(unpacked(one[name])) for name in names} == {15}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gptcore import GPT, GPTConfig
-from gptcore.experiments import Record, induction
+from gptcore.experiments import Record, induction, pretraining
 from gptcore.experiments.induction import (
     KINDS,
     N_KEYS,
@@ -178,12 +178,10 @@ def test_induction_heads_and_as_many_others() -> None:
 
 def test_a_run_has_all_that_a_record_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every list has its length, and the same settings give the same."""
-    monkeypatch.setattr(induction, "STREAMS", tmp_path)
+    monkeypatch.setattr(pretraining, "STREAMS", tmp_path)
     monkeypatch.setattr(induction, "N_VALID", 900)
     monkeypatch.setattr(induction, "N_LISTS", 3)
-    induction.corpus_of.cache_clear()
     one, two = (reading_names(SETTINGS, 3) for _ in range(2))
-    induction.corpus_of.cache_clear()
     assert one == two
     assert {len(one["items" if kind == "invented" else kind]) for kind in KINDS} == {10}
     for name in ("heads", "previous", "without"):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gptcore import GPT, GPTConfig
-from gptcore.experiments import Record, in_context
+from gptcore.experiments import Record, in_context, pretraining
 from gptcore.experiments.records import unpacked
 from gptcore.experiments.shifted import (
     answers_alone,
@@ -91,11 +91,9 @@ def test_a_copy_is_taught_and_prompts_change_nothing(model: GPT, tokenizer: Toke
 def test_a_run_has_all_that_a_record_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of one length each; the choice is the best rate; the same settings give the same; a
     network that reads nothing is not prompted."""
-    monkeypatch.setattr(in_context, "STREAMS", tmp_path)
+    monkeypatch.setattr(pretraining, "STREAMS", tmp_path)
     monkeypatch.setattr(in_context, "N_VALID", 10)
-    in_context.corpus_of.cache_clear()
     one, two = (shifted(SETTINGS, 3) for _ in range(2))
-    in_context.corpus_of.cache_clear()
     assert one == two
     whats = ("in", "out", "cue")
     names = [f"{how} {what}" for how in ("tuned 1", "tuned 0.9") for what in whats]

@@ -11,15 +11,13 @@ from typing import Any, get_args
 import numpy as np
 from traitlets import Int, List, Unicode
 
-from gptcore.experiments.demonstrations import examination
+from gptcore.experiments.demonstrations import PER_ANSWER, examination, runs_of_task
 from gptcore.experiments.in_context import (
     ALL_ANSWERS,
-    PER_ANSWER,
     PROMPTS,
     SHOTS,
     SHOWN,
     prompts_of,
-    runs_of_task,
 )
 from gptcore.experiments.records import REPORTED, Record, record, unpacked
 from gptcore.show.explorers.shared.asked import ASKED, first_runs
