@@ -97,11 +97,12 @@ def shifted() -> list[Grid]:
         for name, share in (("pages", 1.0), ("tales", 0.0))
     )
     tuned = {"rates": (3e-4, 1e-3, 3e-3), "epochs": 5}
+    five = (0, 1, 2, 3, 4)  # three of them left open which of the two loses less
     longer = {"updates": 0, "rates": (1e-3, 3e-3, 1e-2), "epochs": 10}
     conditions = (
         replace(pages, settings={**pages.settings, **tuned}),
-        replace(tales, settings={**tales.settings, **tuned}),
-        replace(pages, name="nothing", settings={**pages.settings, **longer}),
+        replace(tales, settings={**tales.settings, **tuned}, seeds=five),
+        replace(pages, name="nothing", settings={**pages.settings, **longer}, seeds=five),
     )
     words = Condition("words", {}, tuple({"C": C} for C in (1.0, 10.0, 100.0)))
     budget = (
