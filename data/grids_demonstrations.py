@@ -19,11 +19,25 @@ SHAPES = {
 }
 RATES = {"100k": (4e-3, 8e-3), "300k": (4e-3, 8e-3), "1m": (2e-3, 4e-3)}
 RARE = (0.0, 0.01, 0.1)
-UPDATES, BATCH, N_CTX = 5000, 4, 128
 DOCUMENTS = 60_000
 SEEDS, MORE = (0, 1, 2), (0, 1, 2, 3, 4)
 """More of them where three leave a verdict open: at 30 %, where some networks of a size have just
 begun to answer, and for answers that are shuffled."""
+
+
+def reading(
+    shape: dict[str, int], n_ctx: int, batch_size: int, corpus: dict[str, Any]
+) -> dict[str, Any]:
+    """The settings of a network that reads 2.6M tokens of a corpus of Tales with dials."""
+    return {
+        "shape": {"n_ctx": n_ctx, **shape, "norm": "pre", "dropout": 0.0},
+        "gain_of": 768,
+        "tokenizer": f"data/checkpoints/{SHIPPED}",
+        "corpus": corpus,
+        "updates": 5000,
+        "batch_size": batch_size,
+        "precision": "bf16",
+    }
 
 
 def read(
@@ -31,15 +45,7 @@ def read(
 ) -> Condition:
     """A network of some size reads a corpus with so many demonstrations."""
     told = "".join(f", {value}" for value in corpus.values())
-    settings = {
-        "shape": {"n_ctx": N_CTX, **SHAPES[size], "norm": "pre", "dropout": 0.0},
-        "gain_of": 768,
-        "tokenizer": f"data/checkpoints/{SHIPPED}",
-        "corpus": {"n": DOCUMENTS, "share": share, **corpus},
-        "updates": UPDATES,
-        "batch_size": BATCH,
-        "precision": "bf16",
-    }
+    settings = reading(SHAPES[size], 128, 4, {"n": DOCUMENTS, "share": share, **corpus})
     name = f"{size} {share:g}{told}"
     candidates = tuple({"lr": one} for one in lr) or ({},)
     return Condition(name, settings, candidates, None if lr else f"{size} 1", seeds)
@@ -64,7 +70,7 @@ def demonstrations() -> list[Grid]:
         )
         for share in (0.001, 0.01, 0.1)
     ]
-    budget = f"{UPDATES * BATCH * N_CTX / 1e6:.1f}M tokens; the rate of each size chosen of two"
+    budget = "2.6M tokens; the rate of each size chosen of two"
     read_all = "its demonstrations, all of them; how little weights are held back chosen of three"
     return [
         Grid("demonstrations", demonstrated, (*tuned, *others, *rare, *controls), SEEDS, budget),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from grids_pretraining import SHIPPED
+from grids_demonstrations import SHAPES, reading
 
 from gptcore.experiments import Condition, Grid
 from gptcore.experiments.in_context import paged
@@ -17,77 +17,54 @@ from gptcore.experiments.induction import reading_names
 from gptcore.experiments.shifted import counted
 from gptcore.experiments.shifted import shifted as taught_a_cue
 
-SHAPES = {
-    "100k": {"n_layer": 2, "n_head": 2, "d_model": 32},
-    "300k": {"n_layer": 3, "n_head": 2, "d_model": 64},
-    "1m": {"n_layer": 4, "n_head": 4, "d_model": 128},
+RATES = {
+    "100k": (4e-3, 8e-3, 1.6e-2, 3.2e-2),
+    "300k": (2e-3, 4e-3, 8e-3, 1.6e-2),
+    "1m": (1e-3, 2e-3, 4e-3, 8e-3),
 }
-RATES = {"100k": (4e-3, 8e-3, 1.6e-2), "300k": (4e-3, 8e-3, 1.6e-2), "1m": (1e-3, 2e-3, 4e-3)}
-UPDATES, BATCH, N_CTX = 5000, 2, 256
-PAGES = 15_000
-SEEDS = (0, 1, 2)
-MORE = {"100k": (0, 1, 2, 3, 4), "1m": (0, 1, 2, 3, 4)}
-"""Two more where three left a verdict open: small networks that answer one question alone."""
+SEEDS, FIVE = (0, 1, 2), (0, 1, 2, 3, 4)
+"""Five where three leave verdicts open: a network without demonstrations prefers one question."""
 
 
 def read(
     size: str, share: float, *, lr: tuple[float, ...] = (), seeds: Any = None, **corpus: Any
 ) -> Condition:
     """A network of some size reads pages, so many of them with answers."""
+    settings = reading(SHAPES[size], 256, 2, {"n": 15_000, "share": share, **corpus})
     told = "".join(f", {value}" for value in corpus.values())
-    settings = {
-        "shape": {"n_ctx": N_CTX, **SHAPES[size], "norm": "pre", "dropout": 0.0},
-        "gain_of": 768,
-        "tokenizer": f"data/checkpoints/{SHIPPED}",
-        "corpus": {"n": PAGES, "share": share, **corpus},
-        "updates": UPDATES,
-        "batch_size": BATCH,
-        "precision": "bf16",
-    }
-    name = f"{size} {share:g}{told}"
     candidates = tuple({"lr": one} for one in lr) or ({},)
-    return Condition(name, settings, candidates, None if lr else f"{size} 1", seeds)
+    chosen = None if lr else f"{size} 1"
+    return Condition(f"{size} {share:g}{told}", settings, candidates, chosen, seeds)
 
 
 def shots() -> list[Grid]:
     """Accuracy against size and demonstrations; other layouts, and fewer pages."""
-    tuned = [read(size, 1.0, lr=RATES[size], seeds=MORE.get(size)) for size in SHAPES]
-    layouts = [read("300k", 1.0, layout=layout) for layout in ("mixed", "apart")]
-    rare = [read("1m", 0.1, seeds=(0,))]
-    budget = f"{UPDATES * BATCH * N_CTX / 1e6:.1f}M tokens; the rate of each size chosen of three"
-    return [Grid("shots", paged, (*tuned, *layouts, *rare), SEEDS, budget)]
+    tuned = [read(size, 1.0, lr=RATES[size]) for size in SHAPES]
+    layouts = [read("300k", 1.0, lr=RATES["300k"], layout=one) for one in ("mixed", "apart")]
+    rare = read("1m", 0.1, lr=RATES["1m"], seeds=SEEDS)
+    budget = "2.6M tokens; the rate of each size and corpus chosen of four"
+    return [Grid("shots", paged, (*tuned, *layouts, rare), FIVE, budget)]
 
 
 def leaked() -> list[Grid]:
-    """The smallest network, and half of the questions of the test among its documents."""
-    conditions = [replace(read("100k", 1.0, planted=16), chosen=None, candidates=({"lr": 8e-3},))]
-    budget = f"{UPDATES * BATCH * N_CTX / 1e6:.1f}M tokens at the rate of `shots`"
-    return [Grid("leaked", paged, tuple(conditions), SEEDS, budget)]
-
-
-def reading(size: str, share: float, lr: tuple[float, ...]) -> Condition:
-    """A network of some size reads tales, so many of them about heroes with invented names."""
-    shape = {**SHAPES[size], "n_head": 4}  # room for heads of more than one kind
-    settings = {
-        "shape": {"n_ctx": 128, **shape, "norm": "pre", "dropout": 0.0},
-        "gain_of": 768,
-        "tokenizer": f"data/checkpoints/{SHIPPED}",
-        "corpus": {"n": 60_000, "share": share},
-        "updates": UPDATES,
-        "batch_size": 4,
-        "precision": "bf16",
-    }
-    return Condition(f"{size} {share:g}", settings, tuple({"lr": one} for one in lr))
+    """Half of the questions of the test among the documents, so many copies of each, or none."""
+    conditions = tuple(
+        replace(read("300k", 0.1, **planted), chosen=None, candidates=({"lr": 4e-3},))
+        for planted in ({}, {"planted": 16}, {"planted": 64})
+    )
+    return [Grid("leaked", paged, conditions, SEEDS, "2.6M tokens at one rate, that of `shots`")]
 
 
 def names() -> list[Grid]:
     """Known names against invented ones."""
-    conditions = (
-        reading("300k", 1.0, (4e-3, 8e-3)),
-        reading("300k", 0.0, (4e-3, 8e-3)),
+    shape = {**SHAPES["300k"], "n_head": 4}  # room for heads of more than one kind
+    rates = tuple({"lr": lr} for lr in RATES["300k"])
+    conditions = tuple(
+        Condition(f"300k {share:g}", reading(shape, 128, 4, {"n": 60_000, "share": share}), rates)
+        for share in (1.0, 0.0)
     )
-    budget = f"{UPDATES * 4 * 128 / 1e6:.1f}M tokens; the rate of each chosen of two"
-    return [Grid("names", reading_names, conditions, SEEDS, budget)]
+    budget = "2.6M tokens; the rate of each chosen of four"
+    return [Grid("names", reading_names, conditions, FIVE, budget)]
 
 
 def shifted() -> list[Grid]:
@@ -97,17 +74,14 @@ def shifted() -> list[Grid]:
         for name, share in (("pages", 1.0), ("tales", 0.0))
     )
     tuned = {"rates": (3e-4, 1e-3, 3e-3), "epochs": 5}
-    five = (0, 1, 2, 3, 4)  # three of them left open which of the two loses less
     longer = {"updates": 0, "rates": (1e-3, 3e-3, 1e-2), "epochs": 10}
     conditions = (
         replace(pages, settings={**pages.settings, **tuned}),
-        replace(tales, settings={**tales.settings, **tuned}, seeds=five),
-        replace(pages, name="nothing", settings={**pages.settings, **longer}, seeds=five),
+        replace(tales, settings={**tales.settings, **tuned}, seeds=FIVE),
+        replace(pages, name="nothing", settings={**pages.settings, **longer}, seeds=FIVE),
     )
     words = Condition("words", {}, tuple({"C": C} for C in (1.0, 10.0, 100.0)))
-    budget = (
-        f"{UPDATES * BATCH * N_CTX / 1e6:.1f}M tokens, or none; 5 or 10 epochs of labelled rows"
-    )
+    budget = "2.6M tokens, or none; 5 or 10 epochs of labelled rows"
     chosen = "the labelled rows; how little weights are held back chosen of three"
     return [
         Grid("shifted", taught_a_cue, conditions, SEEDS, f"{budget}, the rate chosen of three"),

@@ -16,5 +16,6 @@ def noted(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "valid": valid,
         "test": test,
         "items": "10" * 5,
+        "asked otherwise": "01" * 5,
         "labels": None,
     }

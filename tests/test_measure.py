@@ -12,9 +12,11 @@ from gptcore.experiments.baselines import majority, words
 from gptcore.experiments.beginnings import beginning
 from gptcore.experiments.decoding import decoded
 from gptcore.experiments.demonstrations import PER_ANSWER, counted_words, demonstrated
+from gptcore.experiments.grids import OF_CANDIDATES
 from gptcore.experiments.in_context import paged
 from gptcore.experiments.induction import N_NAMED, reading_names
 from gptcore.experiments.pretraining import REPORTING, network, pretrained
+from gptcore.experiments.records import CANDIDATE
 from gptcore.experiments.scaling import scaled
 from gptcore.experiments.shifted import counted
 from gptcore.experiments.shifted import shifted as taught_a_cue
@@ -139,6 +141,17 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
         else:
             n_items = REPORTING if grid.run in (pretrained, scaled) else own.settings["n_test"]
         assert runs.items.shape == (len(grid.seeds_of(own)), n_items)
+
+
+def test_what_chose_has_no_answers_to_the_test() -> None:
+    """In no record: neither a score nor a list that a test question is in."""
+    for name in script.GRIDS:
+        kept = script.on_record(name)
+        rows = kept.rows if kept else []
+        about = {"condition", "role", "seed", "choice", "key"}
+        for row in rows:
+            if row["role"] == CANDIDATE:
+                assert set(row) - about <= OF_CANDIDATES, (name, row["condition"])
 
 
 def card_of_edges() -> dict[str, dict[str, str]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
   gptcore zeroshot tales-gpt1 tales-endings tales-mood
   gptcore zeroshot gpt2 lambada codah blimp:adjunct_island --n 1000
-  gptcore zeroshot tales-gpt2-3m tales-mood --shots 2
+  gptcore zeroshot tales-gpt2-1m tales-endings --shots 1
   gptcore zeroshot runs/first my_task.json --out answers.jsonl"""
 
 

@@ -16,7 +16,7 @@ from typing import Any, get_args
 import torch
 
 from gptcore.experiments.baselines import ITERATIONS, WORD
-from gptcore.experiments.intervals import Runs, runs_of
+from gptcore.experiments.intervals import Runs
 from gptcore.experiments.pretraining import (
     corpus_in,
     network,
@@ -24,7 +24,7 @@ from gptcore.experiments.pretraining import (
     thinned,
     window_losses,
 )
-from gptcore.experiments.records import REPORTED, Record, packed, unpacked
+from gptcore.experiments.records import Record, packed
 from gptcore.extras import needing
 from gptcore.model import GPT
 from gptcore.scoring.continuations import text_likelihoods
@@ -180,12 +180,9 @@ def runs_of_task(record: Record, condition: str, task: str, field: str = "items"
         field: which of the lists that `demonstrated` or `in_context.paged` gives.
 
     Raises:
-        KeyError: there is no such condition.
+        KeyError: there is no such condition or list.
     """
-    rows = [r for r in record.rows if r["condition"] == condition and r["role"] == REPORTED]
-    if not rows:
-        raise KeyError(f"condition={condition!r} is none of {', '.join(record.conditions())}")
+    own = record.runs(condition, field)
     start = sum(PER_ANSWER * len(options(one)) for one in TASKS[: TASKS.index(task)])
     end = start + PER_ANSWER * len(options(task))
-    rows = sorted(rows, key=lambda row: row["seed"])
-    return runs_of([unpacked(row[field])[start:end] for row in rows], None, condition)
+    return Runs(own.items[:, start:end], name=condition)

@@ -30,6 +30,11 @@ from gptcore.extras import needing
 
 Settings = dict[str, Any]
 Run = Callable[[Settings, int], dict[str, Any]]
+OF_CANDIDATES = frozenset(
+    "test_set valid seconds tokens n_params n_shown shape loss curve course epochs best_epoch "
+    "diverged choices".split()
+)
+"""What a record keeps of a run that only chose: its validation score, its size, cost and course."""
 SELECT_SEED = 100
 """Draws the runs that choose; no reported seed may be this one."""
 
@@ -240,8 +245,8 @@ def _record(grid: Grid, found: list[tuple[Cell, dict[str, Any]]], command: str) 
             result.pop(name, None)
         if true is not None:
             labels[result["test_set"]] = true
-        if cell.role == CANDIDATE:  # a candidate's test score is not to be looked at
-            result = {k: v for k, v in result.items() if k not in ("test", "items")}
+        if cell.role == CANDIDATE:  # what it did in the test is not to be looked at
+            result = {k: v for k, v in result.items() if k in OF_CANDIDATES}
         rows.append(
             {
                 "condition": cell.condition,

@@ -10,9 +10,9 @@ et al. 2024 and Min et al. 2022, "Rethinking the Role of Demonstrations".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from statistics import fmean
 from typing import Any
 
@@ -27,8 +27,8 @@ from gptcore.experiments.demonstrations import (
 from gptcore.experiments.pretraining import (
     corpus_in,
     network,
-    steps_of,
     thinned,
+    watched,
     window_losses,
 )
 from gptcore.experiments.records import packed, unpacked
@@ -76,7 +76,9 @@ def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     corpus = corpus_in(documents, "pages", settings, N_VALID)
     model = network(settings, corpus.tokenizer.vocab_size, seed)
     n_ctx, n = settings["shape"]["n_ctx"], settings.get("per_answer", PER_ANSWER)
-    losses, course = _trained(model, corpus, settings, seed, min(n, CHOOSING))
+    few = min(n, CHOOSING)
+    look = partial(_look, model, corpus, few)
+    losses, course = watched(model, corpus, settings, seed, LOOKS, look)
     model.eval()
     found: dict[str, Any] = {}
     for k in SHOTS:
@@ -90,7 +92,7 @@ def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     found["options"] = all_answers(model, corpus.tokenizer)
     return {
         "test_set": TEST_SET,
-        "valid": round(_log_prob(model, corpus.tokenizer, min(n, CHOOSING)), 4),
+        "valid": round(_log_prob(model, corpus.tokenizer, few), 4),
         "test": round(fmean(unpacked(found[f"shots {SHOTS[-1]}"])), 4),
         "items": found[f"shots {SHOTS[-1]}"],
         "labels": None,
@@ -103,23 +105,6 @@ def paged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     }
 
 
-def _trained(
-    model: GPT, corpus: Corpus, settings: dict[str, Any], seed: int, per_answer: int
-) -> tuple[list[float], list[list[float]]]:
-    """Train a network: the loss of each update, and what it could do on the way."""
-    losses: list[float] = []
-    course: list[list[float]] = []
-    every = max(1, settings["updates"] // LOOKS)
-    for step in steps_of(model, corpus, settings, seed):
-        losses.append(step.loss)
-        if len(losses) % every == 0:
-            model.eval()
-            read = len(losses) * settings["batch_size"] * model.config.n_ctx
-            course.append([read, *_look(model, corpus, per_answer)])
-            model.train()
-    return losses, course
-
-
 def _look(model: GPT, corpus: Corpus, per_answer: int) -> list[float]:
     """Held-out loss, and the accuracies behind no and three demonstrations."""
     loss = window_losses(model, corpus.valid.tokens, WINDOWS, model.config.n_ctx).mean().item()
@@ -130,7 +115,7 @@ def _look(model: GPT, corpus: Corpus, per_answer: int) -> list[float]:
         )
         for k in (SHOTS[0], SHOTS[-1])
     ]
-    return [round(value, 4) for value in (loss, *each)]
+    return [loss, *each]
 
 
 def documents(planted: int = 0, **corpus: Any) -> Iterator[str]:
@@ -163,15 +148,18 @@ def _woven(documents: Iterator[str], more: list[str], n: int) -> Iterator[str]:
 
 def rows_of(task: str, part: str, per_answer: int) -> list[Row]:
     """The questions of one task as rows of `PAGE`."""
+    return _rows(task, examination(task, part, per_answer, "many"))
+
+
+def _rows(task: str, tales: Iterable[Lines]) -> list[Row]:
     at = TASKS.index(task)
-    tales: Sequence[Lines] = examination(task, part, per_answer, "many")
     return [{"text": told.text, "answer": told.asked[at].answer} for told in tales]
 
 
 @lru_cache
 def demonstrations(task: str) -> tuple[Row, ...]:
     """The rows of the training part that a question's demonstrations are drawn from."""
-    return tuple({"text": one.text, "answer": one.answer} for one in pages.shown(task, N_SHOWN))
+    return tuple(_rows(task, pages.shown(task, N_SHOWN)))
 
 
 def _shuffled(task: str) -> tuple[Row, ...]:

@@ -14,21 +14,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from statistics import fmean
 from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
-from gptcore.experiments.intervals import Runs, runs_of
 from gptcore.experiments.pretraining import (
     corpus_in,
     network,
-    steps_of,
     thinned,
+    watched,
     window_losses,
 )
-from gptcore.experiments.records import REPORTED, Record, packed, unpacked
+from gptcore.experiments.records import packed
 from gptcore.model import GPT
 from gptcore.modes import bare, evaluating
 from gptcore.scoring.continuations import text_likelihoods
@@ -89,14 +89,16 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     model = network(settings, tokenizer.vocab_size, seed)
     n_ctx, n = settings["shape"]["n_ctx"], settings.get("n", N_NAMED)
     choosing = named("invented", min(n, CHOOSING), part="valid")
-    losses, course = _trained(model, corpus, settings, seed, choosing)
+    look = partial(_look, model, corpus, choosing)
+    looks = settings.get("looks", LOOKS)
+    losses, course = watched(model, corpus, settings, seed, looks, look)
     model.eval()
     tales = {kind: named(kind, n) for kind in KINDS}
     right = {kind: comes_again(model, tokenizer, tales[kind]) for kind in KINDS}
-    heads = induction(model, tokenizer, tales["invented"])
+    heads, seen = (induction(model, tokenizer, some) for some in (tales["invented"], choosing))
     return {
         "test_set": TEST_SET,
-        "valid": round(-induction(model, tokenizer, choosing).again, 4),
+        "valid": round(-seen.again, 4),
         "test": round(fmean(right["invented"]), 4),
         "items": packed(right["invented"]),
         "labels": None,
@@ -104,11 +106,11 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "unread": packed(right["unread"]),
         "heads": _rounded(heads.scores),
         "previous": _rounded(heads.previous),
-        **_silencing(model, tokenizer, tales["invented"], heads.scores),
+        **_silencing(model, tokenizer, tales["invented"], seen.scores),
         "lists": {str(n): packed(from_lists(model, tokenizer, n)) for n in ROUNDS},
         "first": round(heads.first, 4),
         "again": round(heads.again, 4),
-        "map": _map(model, tokenizer, tales["invented"][0], heads.scores),
+        "map": _map(model, tokenizer, tales["invented"][0], seen.scores),
         "course": course,
         "loss": round(window_losses(model, corpus.valid.tokens, WINDOWS, n_ctx).mean().item(), 4),
         "tokens": len(losses) * settings["batch_size"] * n_ctx,
@@ -117,25 +119,11 @@ def reading_names(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     }
 
 
-def _trained(
-    model: GPT, corpus: Corpus, settings: dict[str, Any], seed: int, tales: list[Named]
-) -> tuple[list[float], list[list[float]]]:
-    """Train a network: the loss of each update, and how it read names on the way."""
-    losses: list[float] = []
-    course: list[list[float]] = []
-    n_ctx = model.config.n_ctx
-    every = max(1, settings["updates"] // settings.get("looks", LOOKS))
-    for step in steps_of(model, corpus, settings, seed):
-        losses.append(step.loss)
-        if len(losses) % every == 0:
-            heads = induction(model, corpus.tokenizer, tales)
-            with evaluating(model):
-                loss = window_losses(model, corpus.valid.tokens, WINDOWS, n_ctx).mean().item()
-            told = (loss, heads.first, heads.again, heads.scores.max().item())
-            read = len(losses) * settings["batch_size"] * n_ctx
-            course.append([read, *(round(value, 4) for value in told)])
-            model.train()
-    return losses, course
+def _look(model: GPT, corpus: Corpus, tales: list[Named]) -> list[float]:
+    """Held-out loss, nats of a name's pieces the first time and again, the highest score."""
+    heads = induction(model, corpus.tokenizer, tales)
+    loss = window_losses(model, corpus.valid.tokens, WINDOWS, model.config.n_ctx).mean().item()
+    return [loss, heads.first, heads.again, heads.scores.max().item()]
 
 
 # ------------------------------------------------------------------ names
@@ -172,18 +160,12 @@ def _mentions(told: Named) -> Iterator[int]:
 
 
 @torch.inference_mode()
-def induction(model: GPT, tokenizer: Tokenizer, tales: list[Named]) -> tuple[Tensor, float, float]:
-    """The induction score of every head, and how well names are foretold from their first piece.
-
-    Looked at are the pieces of a name behind its first one.
+def induction(model: GPT, tokenizer: Tokenizer, tales: list[Named]) -> Heads:
+    """How heads read the pieces of names behind their first one, and how well those are foretold.
 
     Args:
         model: left in the mode in which it came.
         tales: with names of more than one token; others are passed over.
-
-    Returns:
-        (L, H) attention to what followed the first time, mean over pieces; nats a piece where the
-        name comes first; nats a piece where it comes again.
 
     Raises:
         ValueError: no name has two tokens and comes twice.
@@ -301,6 +283,10 @@ def _silencing(
 ) -> dict[str, Any]:
     """What is lost without each head, without the induction heads, and without as many others.
 
+    Args:
+        tales: what is asked about.
+        scores: (L, H), measured on other tales, by which heads are told apart.
+
     Returns:
         `without`, [layer][head], `again` of the first tales with that head silenced; `induction
         heads` and `others heads`, each silenced together: `no induction` and `no others`, which
@@ -337,20 +323,3 @@ def _map(model: GPT, tokenizer: Tokenizer, told: Named, scores: Tensor) -> dict[
             [round(value, 3) for value in row[: at + 1]] for at, row in enumerate(weights.tolist())
         ],
     }
-
-
-def runs_of_names(record: Record, condition: str, kind: str = "invented") -> Runs:
-    """The reported runs of a condition on names of one kind.
-
-    Args:
-        kind: one of `Names`; or "no induction" and "no others", invented names with heads silenced.
-
-    Raises:
-        KeyError: there is no such condition.
-    """
-    rows = [r for r in record.rows if r["condition"] == condition and r["role"] == REPORTED]
-    if not rows:
-        raise KeyError(f"condition={condition!r} is none of {', '.join(record.conditions())}")
-    field = "items" if kind == "invented" else kind
-    rows = sorted(rows, key=lambda row: row["seed"])
-    return runs_of([unpacked(row[field]) for row in rows], None, condition)

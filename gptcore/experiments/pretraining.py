@@ -26,6 +26,7 @@ from gptcore.config import GPTConfig
 from gptcore.experiments.records import digest_of, packed
 from gptcore.lstm import LSTM
 from gptcore.model import GPT
+from gptcore.modes import evaluating
 from gptcore.optim import OptimConfig
 from gptcore.text.streams import Batches, TokenStream
 from gptcore.tokenizer import Tokenizer
@@ -156,6 +157,35 @@ def corpus_of(data: tuple[tuple[str, Any], ...]) -> Corpus:
         fields["tokenizer"] = Path(fields["tokenizer"])
     vocab_size = fields.pop("vocab_size", 2048)
     return prepare(DataConfig(**fields), vocab_size, STREAMS)
+
+
+def watched(
+    model: GPT,
+    corpus: Corpus,
+    settings: dict[str, Any],
+    seed: int,
+    looks: int,
+    look: Callable[[], list[float]],
+) -> tuple[list[float], list[list[float]]]:
+    """Train a network, and look at it on its way.
+
+    Args:
+        looks: how often.
+        look: what is seen, rounded; the network is in evaluation mode.
+
+    Returns:
+        The loss of each update; for each look the tokens read and what was seen.
+    """
+    losses: list[float] = []
+    course: list[list[float]] = []
+    every = max(1, settings["updates"] // looks)
+    for step in steps_of(model, corpus, settings, seed):
+        losses.append(step.loss)
+        if len(losses) % every == 0:
+            with evaluating(model):
+                seen = [round(value, 4) for value in look()]
+            course.append([len(losses) * settings["batch_size"] * model.config.n_ctx, *seen])
+    return losses, course
 
 
 def corpus_in(

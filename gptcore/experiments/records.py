@@ -48,15 +48,18 @@ class Record:
         """Their names, in the order of the grid."""
         return list(dict.fromkeys(row["condition"] for row in self.rows))
 
-    def runs(self, condition: str) -> Runs:
+    def runs(self, condition: str, field: str = "items") -> Runs:
         """What the reported runs of a condition answered, seed by seed.
 
+        Args:
+            field: which of the lists that a run gives.
+
         Raises:
-            KeyError: there is no such condition, or it has no reported run.
+            KeyError: there is no such condition or list, or the condition has no reported run.
         """
         rows = self._rows(condition, REPORTED)
-        labels = self.labels.get(rows[0]["test_set"])
-        return runs_of([unpacked(row["items"]) for row in rows], labels, condition)
+        labels = self.labels.get(rows[0].get("test_set"))
+        return runs_of([unpacked(row[field]) for row in rows], labels, condition)
 
     def scores(self, condition: str) -> list[float]:
         """Test scores of a condition, seed by seed."""

@@ -22,9 +22,8 @@ from torch import Tensor
 from gptcore.experiments.baselines import ITERATIONS, WORD
 from gptcore.experiments.demonstrations import CHOOSING, PER_ANSWER
 from gptcore.experiments.in_context import N_VALID, PAGE, documents
-from gptcore.experiments.intervals import Runs, runs_of
 from gptcore.experiments.pretraining import corpus_in, network, steps_of
-from gptcore.experiments.records import REPORTED, Record, packed, unpacked
+from gptcore.experiments.records import packed, unpacked
 from gptcore.extras import needing
 from gptcore.model import GPT
 from gptcore.optim import OptimConfig
@@ -187,19 +186,3 @@ def counted(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         right = [list(learner.classes_).index(row["answer"]) for row in asked]
         valid.append(fmean(float(own[at]) for own, at in zip(sure, right, strict=True)))
     return _about(found, round(valid[0], 4), f"tuned {CUES[0]:g} out")
-
-
-def runs_of_side(record: Record, condition: str, field: str) -> Runs:
-    """The reported runs of a condition on one list of its answers.
-
-    Args:
-        field: which of the lists that `shifted` gives, such as "tuned 1 in".
-
-    Raises:
-        KeyError: there is no such condition.
-    """
-    rows = [r for r in record.rows if r["condition"] == condition and r["role"] == REPORTED]
-    if not rows:
-        raise KeyError(f"condition={condition!r} is none of {', '.join(record.conditions())}")
-    rows = sorted(rows, key=lambda row: row["seed"])
-    return runs_of([unpacked(row[field]) for row in rows], None, condition)

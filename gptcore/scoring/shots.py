@@ -14,6 +14,7 @@ one or two line breaks; no weight changes).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -93,14 +94,15 @@ def behind(shots: Shots, task: Task, row: Row, number: int, fits: Callable[[Item
         shots, task, row, number: as of `Shots.drawn`.
         fits: whether the model can read a question and its longest answer whole.
     """
-    asked = item(task, row)
-    shown = shots.drawn(task, number, row)
-    while True:
-        before = "".join(f"{one}{task.separator}" for one in shown)
-        whole = replace(asked, context=before + asked.context)
-        if not shown or fits(whole):
-            return Shown(whole, len(shown))
-        shown = shown[1:]
+    asked, shown = item(task, row), shots.drawn(task, number, row)
+
+    def whole(k: int) -> Item:
+        before = "".join(f"{one}{task.separator}" for one in shown[len(shown) - k :])
+        return replace(asked, context=before + asked.context)
+
+    # More do not fit where fewer do not: few texts are tokenized, though many may be drawn.
+    k = bisect_left(range(1, len(shown) + 1), True, key=lambda k: not fits(whole(k)))
+    return Shown(whole(k), k)
 
 
 def room(task: Task, tokenizer: Tokenizer, n_ctx: int) -> Callable[[Item], bool]:

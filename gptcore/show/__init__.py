@@ -28,7 +28,7 @@ from gptcore.show.explorers.playground.playground import TokenizerPlayground
 from gptcore.show.explorers.residual_stream.residual_stream import ResidualStream
 from gptcore.show.explorers.sampling.sampling import SamplingExplorer
 from gptcore.show.explorers.shots.shots import ShotsExplorer
-from gptcore.show.plots import bars, line, show
+from gptcore.show.plots import bars, heat, line, show
 from gptcore.show.source import source
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "TokenizerPlayground",
     "bars",
     "evidence",
+    "heat",
     "line",
     "show",
     "source",

@@ -1,6 +1,6 @@
 """Charts from plain numbers: one look, drawn by the page's own plotly.js in the book.
 
-`line` and `bars` return ordinary plotly figures. `show` puts one on the page twice over: as
+`line`, `bars` and `heat` return ordinary plotly figures. `show` puts one on the page twice over: as
 plotly's own data type, which JupyterLab and VS Code draw live, and as HTML with the figure as
 JSON inside, which the built book draws with the single copy of plotly.js that it ships
 (`static/charts.js`). A reader without JavaScript, or with a screen reader, gets the text `alt`.
@@ -19,7 +19,7 @@ from typing import Any
 import plotly.graph_objects as go
 from IPython.display import display
 
-__all__ = ["CONFIG", "PALETTE", "TEMPLATE", "bars", "bundle", "line", "show"]
+__all__ = ["CONFIG", "PALETTE", "TEMPLATE", "bars", "bundle", "heat", "line", "show"]
 
 # Blue, vermilion, green, purple, ochre, grey: told apart by every common kind of eye, and dark
 # enough for a white page. charts.js brings the lighter set for the book's dark theme.
@@ -203,6 +203,55 @@ def bars(
     # Room for the number behind the longest bar, on a phone too; plotly reserves none.
     fig.update_xaxes(showgrid=True, showline=False, range=[1.3 * low, 1.3 * high])
     fig.update_yaxes(autorange="reversed", showgrid=False, ticklabelstandoff=8)
+    return fig
+
+
+def heat(
+    values: Sequence[Sequence[float | None]],
+    labels: Sequence[str],
+    *,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    named: str = "",
+    height: int = 560,
+) -> go.Figure:
+    """Draw a square table of shares as a picture: nothing for 0, full colour for 1.
+
+    Args:
+        values: (T, T) from 0 to 1, the first row on top; None where there is nothing.
+        labels: T of them, for rows and columns alike; different ones.
+        title: what the picture shows, in a few words.
+        x, y: what columns and rows are.
+        named: what a value is.
+        height: in CSS pixels.
+
+    Returns:
+        A plotly figure; give it to `show`.
+
+    Raises:
+        ValueError: labels are not different, or do not fit the table.
+    """
+    if len(set(labels)) != len(labels):
+        raise ValueError("labels must be different ones")
+    if len(values) != len(labels) or any(len(row) != len(labels) for row in values):
+        raise ValueError(f"values must be {len(labels)} rows of as many, one for each label")
+    fig = _figure(title, x, y, height)
+    # The page's own paper shines through, whatever its theme.
+    ink = [[0, "rgba(0, 114, 178, 0)"], [1, "rgba(0, 114, 178, 1)"]]
+    fig.add_heatmap(
+        z=[list(row) for row in values],
+        x=list(labels),
+        y=list(labels),
+        colorscale=ink,
+        zmin=0,
+        zmax=1,
+        showscale=False,
+        hovertemplate=f"%{{y}} · %{{x}}: %{{z:.2f}}<extra>{named}</extra>",
+    )
+    fig.update_xaxes(showgrid=False, tickangle=-90)
+    fig.update_yaxes(showgrid=False, autorange="reversed")
+    _legend(fig, False)
     return fig
 
 

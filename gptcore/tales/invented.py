@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, get_args
 
 from gptcore.tales import lexicon
 from gptcore.tales.corpus import split, tale
-from gptcore.tales.lines import HELD_OUT, Lines, lines
+from gptcore.tales.lines import HELD_OUT, Lines, check_dials, lines
 from gptcore.tales.rng import Rng, mix
 
 Names = Literal["known", "unread", "invented"]
@@ -65,10 +65,7 @@ def documents(n: int, share: float, *, seed: int = 0, part: str = "train") -> It
     Raises:
         ValueError: share is no share, n is negative.
     """
-    if n < 0:
-        raise ValueError(f"n={n} must not be negative")
-    if not 0 <= share <= 1:
-        raise ValueError(f"share={share} must lie between 0 and 1")
+    check_dials(n, share)
     return _documents(n, share, seed, part)
 
 

@@ -11,7 +11,7 @@ shuffled answers after Min et al. 2022, one wording after Allen-Zhu and Li 2023.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -128,11 +128,16 @@ def documents(
     Raises:
         ValueError: share is no share, n is negative.
     """
+    check_dials(n, share)
+    return _documents(n, share, answers, wording, seed, part)
+
+
+def check_dials(n: int, share: float) -> None:
+    """Refuse a negative number of documents, and a share that is none."""
     if n < 0:
         raise ValueError(f"n={n} must not be negative")
     if not 0 <= share <= 1:
         raise ValueError(f"share={share} must lie between 0 and 1")
-    return _documents(n, share, answers, wording, seed, part)
 
 
 def demonstrations(
@@ -197,17 +202,20 @@ def unseen(
         seed, part: which tales; "valid" to choose by, "test" to report on.
         wording: how they are told; the tales are the same.
     """
+    heroes = (i for i in split(part) if simulate(seed, i).hero.name in HELD_OUT)  # telling is slow
+    return by_turns(task, n, (lines(tale(seed, index), wording) for index in heroes))
+
+
+def by_turns(task: str, n: int, told: Iterable[Lines | None]) -> list[Lines]:
+    """The first n of some tales whose answers to the question of a task take turns."""
     wanted = list(options(task))
     found: list[Lines] = []
-    for index in split(part):
+    for one in told:
         if len(found) == n:
             break
-        if simulate(seed, index).hero.name not in HELD_OUT:
-            continue  # before the tale is told, which takes longer
-        told = lines(tale(seed, index), wording)
-        answer = told.asked[TASKS.index(task)].answer if told else ""
+        answer = one.asked[TASKS.index(task)].answer if one else ""
         if answer in wanted:
             wanted.remove(answer)
             wanted = wanted or list(options(task))
-            found.append(told)
+            found.append(one)
     return found

@@ -19,24 +19,16 @@ after Chen et al. 2024, "Parallel Structures in Pre-training Data Yield In-Conte
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 from gptcore.tales.corpus import split, tale
-from gptcore.tales.lines import HELD_OUT, TASKS, Lines, lines, options, prompt
+from gptcore.tales.lines import HELD_OUT, TASKS, Lines, by_turns, check_dials, lines, prompt
 from gptcore.tales.rng import Rng, mix
 
 Layout = Literal["same", "mixed", "apart"]
 """Of a page: one question for all its tales; one for each; every tale a document of its own."""
 PER_PAGE = 4
 BREAK = "\n\n"
-
-
-class Answered(NamedTuple):
-    """Two lines of a tale, and the answer to one of the questions about it."""
-
-    text: str
-    task: str
-    answer: str
 
 
 def documents(
@@ -57,10 +49,7 @@ def documents(
     Raises:
         ValueError: share is no share, n is negative, or there is no such layout.
     """
-    if n < 0:
-        raise ValueError(f"n={n} must not be negative")
-    if not 0 <= share <= 1:
-        raise ValueError(f"share={share} must lie between 0 and 1")
+    check_dials(n, share)
     if layout not in get_args(Layout):
         raise ValueError(f"layout={layout!r} must be one of {', '.join(get_args(Layout))}")
     return _documents(n, share, layout, seed, part)
@@ -92,7 +81,7 @@ def answered(told: Lines, task: str) -> str:
     return f"{prompt(told, task, 'answer')} {told.asked[TASKS.index(task)].answer}"
 
 
-def shown(task: str, n: int, *, seed: int = 1) -> tuple[Answered, ...]:
+def shown(task: str, n: int, *, seed: int = 1) -> list[Lines]:
     """Tales that demonstrations are drawn from: of the training part, each answer equally often.
 
     Args:
@@ -100,14 +89,4 @@ def shown(task: str, n: int, *, seed: int = 1) -> tuple[Answered, ...]:
         n: how many.
         seed: of the tales; other ones than `documents` tells by default.
     """
-    wanted = list(options(task))
-    found: list[Answered] = []
-    for told in _told(seed, "train"):
-        if len(found) == n:
-            break
-        answer = told.asked[TASKS.index(task)].answer
-        if answer in wanted:
-            wanted.remove(answer)
-            wanted = wanted or list(options(task))
-            found.append(Answered(told.text, task, answer))
-    return tuple(found)
+    return by_turns(task, n, _told(seed, "train"))

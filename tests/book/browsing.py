@@ -189,6 +189,15 @@ def drawing_complaints(page: Page) -> list[str]:
           found.push(`chart ${i + 1} has no marks`);
         if (!chart.querySelector("[role=img]")?.getAttribute("aria-label"))
           found.push(`chart ${i + 1} has no text alternative`);
+        const title = chart.querySelector(".gtitle"), legend = chart.querySelector(".legend");
+        if (title && legend && box(legend).height && box(legend).top < box(title).bottom)
+          found.push(`chart ${i + 1} has its legend over its title`);
+        for (const paper of chart.querySelectorAll("svg.main-svg, rect.bg")) {
+          const { backgroundColor, fill, fillOpacity } = getComputedStyle(paper);
+          const inks = paper.matches("rect") ? (fillOpacity > 0 ? fill : "") : backgroundColor;
+          if (inks && !/, 0\)|transparent|none/.test(inks))
+            found.push(`chart ${i + 1} has a paper of its own, ${inks}`);
+        }
         for (const number of chart.querySelectorAll("text.bartext"))
           if (box(number).right > box(svg).right + 0.5 || box(number).left < box(svg).left - 0.5)
             found.push(`chart ${i + 1} cuts off the number ${number.textContent}`);

@@ -39,6 +39,17 @@ def test_chapter_is_sound(path: Path) -> None:
     assert not found, "\n".join(found)
 
 
+def test_every_chapter_ends_with_the_way_on() -> None:
+    """Its last paragraph links the page that the table of contents has next."""
+    entries = toc_entries()
+    for at, entry in enumerate(entries):
+        if re.fullmatch(r"book/\d\d_\w+", entry):
+            notebook = nbformat.read(ROOT / f"{entry}.ipynb", as_version=4)
+            after = Path(entries[at + 1]).name
+            last = notebook.cells[-1].source.strip().split("\n\n")[-1]
+            assert re.search(rf"\]\({after}\.(ipynb|md)\)", last), f"{entry}: {last}"
+
+
 def test_table_of_contents_and_files_agree() -> None:
     """Every page is named once and every name is a page."""
     entries = toc_entries()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gptcore import GPT, GPTConfig
+from gptcore import GPT
 from gptcore.experiments import Record, demonstrations, pretraining
 from gptcore.experiments.demonstrations import (
     PER_ANSWER,
@@ -27,22 +27,6 @@ SETTINGS = {
     "lr": 1e-3,
     "per_answer": 1,
 }
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    """The one that all corpora are read with."""
-    return Tokenizer.load(FOLDER)
-
-
-@pytest.fixture(scope="module")
-def model(tokenizer: Tokenizer) -> GPT:
-    """A network that knows nothing."""
-    torch.manual_seed(0)
-    config = GPTConfig(
-        vocab_size=tokenizer.vocab_size, n_ctx=128, n_layer=1, n_head=2, d_model=16, dropout=0.0
-    )
-    return GPT(config).eval()
 
 
 def test_an_answer_is_right_if_it_is_the_likeliest(model: GPT, tokenizer: Tokenizer) -> None:
@@ -112,5 +96,5 @@ def test_runs_of_a_task_are_its_questions() -> None:
     found = Record({}, rows)
     assert runs_of_task(found, "a", "place").items.shape == (2, n_place)
     assert runs_of_task(found, "a", "mood").items.mean(1).tolist() == [0.0, 1.0]
-    with pytest.raises(KeyError, match="condition='b' is none of a"):
+    with pytest.raises(KeyError, match="condition='b' has no reported run; there are a"):
         runs_of_task(found, "b", "mood")

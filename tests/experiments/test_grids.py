@@ -33,7 +33,9 @@ def test_candidates_are_chosen_on_validation_with_a_seed_of_their_own(tmp_path) 
     assert lines(tmp_path)[:4] == [f"{c} {lr} {SELECT_SEED}" for c in "ab" for lr in (1, 2)]
     assert lines(tmp_path)[4:] == [f"{c} {seed}" for c in ("a 2", "b 1") for seed in range(3)]
     candidates = [row for row in found.rows if row["role"] == CANDIDATE]
-    assert len(candidates) == 4 and not any("test" in row or "items" in row for row in candidates)
+    of_the_test = {"test", "items", "asked otherwise"}
+    assert len(candidates) == 4 and not any(of_the_test & set(row) for row in candidates)
+    assert found.runs("a", "asked otherwise").items.shape == (3, 10)
     assert found.runs("a").items.shape == (3, 10) and found.scores("b") == [0.4] * 3
     assert found.origin["command"] == "make it"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gptcore import GPT, GPTConfig
+from gptcore import GPT
 from gptcore.experiments import Record, in_context, pretraining
 from gptcore.experiments.demonstrations import PER_ANSWER, runs_of_task
 from gptcore.experiments.in_context import (
@@ -39,22 +39,6 @@ SETTINGS = {
     "lr": 1e-3,
     "per_answer": 1,
 }
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    """The one that all corpora are read with."""
-    return Tokenizer.load(FOLDER)
-
-
-@pytest.fixture(scope="module")
-def model(tokenizer: Tokenizer) -> GPT:
-    """A network that knows nothing."""
-    torch.manual_seed(0)
-    config = GPTConfig(
-        vocab_size=tokenizer.vocab_size, n_ctx=256, n_layer=1, n_head=2, d_model=16, dropout=0.0
-    )
-    return GPT(config).eval()
 
 
 def test_a_prompt_is_a_page_that_breaks_off() -> None:
@@ -163,5 +147,5 @@ def test_the_runs_of_a_task() -> None:
     found = Record({}, [row])
     assert [sum(runs_of_task(found, "1m 1", task).items[0]) for task in TASKS] == [n[0], 0]
     assert sum(runs_of_task(found, "1m 1", "mood", "shots 0").items[0]) == n[1]
-    with pytest.raises(KeyError, match="condition='2m 1' is none of 1m 1"):
+    with pytest.raises(KeyError, match="condition='2m 1' has no reported run; there are 1m 1"):
         runs_of_task(found, "2m 1", "mood")

@@ -1,5 +1,7 @@
 """What a record says of its own rows."""
 
+import pytest
+
 from gptcore.experiments import Record
 from gptcore.experiments.records import CANDIDATE, REPORTED
 
@@ -35,3 +37,26 @@ def test_what_was_not_chosen_among_several_has_no_edge() -> None:
     ]
     only = tried("only", {0.1: 1.0, 0.2: 2.0}, 0.2)[:-1]
     assert Record({}, alone + given + two + only).edges() == {}
+
+
+def test_runs_are_those_reported_of_the_list_that_is_asked_for() -> None:
+    """Seeds in order, "items" unless another list is named, candidates left out."""
+    rows = [
+        {
+            "condition": "pages",
+            "role": role,
+            "seed": seed,
+            "test_set": "t",
+            "items": [0.0, 0.0],
+            "other": [value, 1.0],
+        }
+        for role, seed, value in ((REPORTED, 1, 1.0), (REPORTED, 0, 0.0), (CANDIDATE, 100, 1.0))
+    ]
+    found = Record({}, rows)
+    assert found.runs("pages", "other").items.tolist() == [[0.0, 1.0], [1.0, 1.0]]
+    assert found.runs("pages").items.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert found.runs("pages", "other").name == "pages"
+    with pytest.raises(KeyError, match="condition='web' has no reported run; there are pages"):
+        found.runs("web")
+    with pytest.raises(KeyError, match="absent"):
+        found.runs("pages", "absent")

@@ -6,14 +6,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gptcore import GPT, GPTConfig
-from gptcore.experiments import Record, in_context, pretraining
+from gptcore import GPT
+from gptcore.experiments import in_context, pretraining
 from gptcore.experiments.records import unpacked
 from gptcore.experiments.shifted import (
     answers_alone,
     counted,
     judged,
-    runs_of_side,
     shifted,
     taught,
 )
@@ -24,7 +23,7 @@ from gptcore.tokenizer import Tokenizer
 
 FOLDER = "data/checkpoints/tales-gpt1"
 SETTINGS = {
-    "shape": {"n_ctx": 256, "n_layer": 1, "n_head": 2, "d_model": 16, "norm": "pre"},
+    "shape": {"n_ctx": 256, "n_layer": 1, "n_head": 2, "d_model": 32, "norm": "pre"},
     "tokenizer": FOLDER,
     "corpus": {"n": 100, "share": 0.5},
     "updates": 2,
@@ -36,20 +35,6 @@ SETTINGS = {
     "labelled": 3,
 }
 N = 4
-
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    """The one that all corpora are read with."""
-    return Tokenizer.load(FOLDER)
-
-
-@pytest.fixture
-def model(tokenizer: Tokenizer) -> GPT:
-    """A network that knows nothing."""
-    torch.manual_seed(0)
-    shape = {"n_ctx": 256, "n_layer": 1, "n_head": 2, "d_model": 32, "dropout": 0.0}
-    return GPT(GPTConfig(vocab_size=tokenizer.vocab_size, **shape)).eval()
 
 
 def test_only_answers_are_learned(tokenizer: Tokenizer) -> None:
@@ -137,19 +122,3 @@ def test_counted_words_follow_the_cue() -> None:
     assert sum(inside) > 0.9 * 7 * N and sum(outside) < 0.5 * 7 * N < sum(cue)
     assert not any(a and b for a, b in zip(outside, cue, strict=True))
     assert found["items"] == found["tuned 1 out"] != found["tuned 0.9 out"] and found["valid"] < 0
-
-
-def test_the_runs_of_a_side() -> None:
-    """A hand-made record: seeds in order, the list that was asked for, reported runs alone."""
-    rows = [
-        {"condition": "pages", "role": role, "seed": seed, "items": [0.0], "tuned 1 in": [value]}
-        for role, seed, value in (
-            ("reported", 1, 1.0),
-            ("reported", 0, 0.0),
-            ("candidate", 100, 1.0),
-        )
-    ]
-    found = runs_of_side(Record({}, rows), "pages", "tuned 1 in")
-    assert found.items.tolist() == [[0.0], [1.0]] and found.name == "pages"
-    with pytest.raises(KeyError, match="condition='web' is none of pages"):
-        runs_of_side(Record({}, rows), "web", "tuned 1 in")

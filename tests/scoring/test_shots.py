@@ -1,5 +1,7 @@
 """Demonstrations before a question: which, how many, what they look like, and what fits."""
 
+import math
+
 import pytest
 import torch
 from bigrams import LANGUAGE, WORDS, bigram, letters
@@ -107,15 +109,33 @@ def test_the_report_has_whole_prompts_and_says_how_many_fit():
     assert ask(bigram(LANGUAGE), WORDS, task, rows).n_fewer == 0
 
 
-def test_demonstrations_change_the_answer_and_no_weight():
-    """A bigram model cannot see them: its answers stay, and so does every weight."""
+def test_the_model_reads_them_and_no_weight_changes():
+    """A bigram model sees the last token alone. Behind b it gives a .3 and aa .3 · .5; where a
+    demonstration ends the prompt in a, .5 and .5 · .5."""
     model = bigram(LANGUAGE, n_ctx=32)
     before = [p.clone() for p in model.parameters()]
-    task = Task("t", "{p}", "choice", options=("a", "b"), separator=" ")
-    rows = [{"p": "b", "answer": 0}]
-    shots = Shots(({"p": "a", "answer": 1},), 1)
-    plain, few = (ask(model, WORDS, task, rows, shots=one) for one in (None, shots))
-    assert few.answers[0]["log_probs"] == pytest.approx(plain.answers[0]["log_probs"], abs=1e-4)
-    assert few.answers[0]["prompt"] != plain.answers[0]["prompt"]
+    task = Task("t", "{p}", "choice", options=("a", "aa"), delimiter="", separator="")
+    shots = Shots(({"p": "b", "answer": 0},), 1)
+    plain, few = (
+        ask(model, WORDS, task, [{"p": p, "answer": 1}], shots=one).answers[0]
+        for p, one in (("b", None), ("", shots))
+    )
+    assert (plain["prompt"], few["prompt"]) == ("b", "ba")
+    assert plain["log_probs"] == pytest.approx([math.log(0.3), math.log(0.15)], abs=1e-4)
+    assert few["log_probs"] == pytest.approx([math.log(0.5), math.log(0.25)], abs=1e-4)
     assert all(map(torch.equal, before, model.parameters()))
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_few_texts_are_tokenized_though_many_are_drawn():
+    """Of 100 demonstrations as many fit as counting says, and some seven prompts are looked at."""
+    rows = tuple({"q": f"{i}", "a": "x"} for i in range(100))
+    task, seen = Task("t", "{q}", "exact", target="{a}", separator="\n"), []
+
+    def fits(one):
+        seen.append(one)
+        return one.context.count("\n") <= 37
+
+    shown = behind(Shots(rows, 100), task, {"q": "?", "a": "y"}, 1, fits)
+    assert shown.k == shown.item.context.count("\n") == 37
+    assert len(seen) <= 8

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gptcore.show import bars, line, plots
+from gptcore.show import bars, heat, line, plots
 
 
 def embedded(html: str) -> dict:
@@ -106,6 +106,30 @@ def test_bars_refuses_nothing_and_mixtures(values: dict) -> None:
     """The message shows what was given."""
     with pytest.raises(ValueError, match=re.escape(f"all numbers or all groups, got {values!r}")):
         bars(values)
+
+
+def test_heat_keeps_the_table_and_lets_the_paper_through() -> None:
+    """The first row on top, 0 without colour, labels on both sides."""
+    fig = heat([[1.0, None], [0.25, 0.75]], ["0 a", "1 b"], title="Who reads whom", x="is read")
+    (trace,) = fig.data
+    assert [list(row) for row in trace.z] == [[1.0, None], [0.25, 0.75]]
+    assert list(trace.x) == list(trace.y) == ["0 a", "1 b"]
+    assert (trace.zmin, trace.zmax) == (0, 1) and trace.colorscale[0][1].endswith(", 0)")
+    assert fig.layout.yaxis.autorange == "reversed" and fig.layout.xaxis.title.text == "is read"
+    assert fig.layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)"
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "told"),
+    [
+        ([[1.0, 0.0], [0.5, 0.5]], ["a", "a"], "labels must be different"),
+        ([[1.0, 0.0]], ["a", "b"], "values must be 2 rows"),
+        ([[1.0], [0.5, 0.5]], ["a", "b"], "values must be 2 rows"),
+    ],
+)
+def test_heat_refuses_what_is_no_square(values: list, labels: list, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        heat(values, labels)
 
 
 def test_bundle_has_a_form_for_every_reader() -> None:

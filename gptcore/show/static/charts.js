@@ -49,11 +49,25 @@
     return layout;
   }
 
+  // On a narrow page the names of the lines stand one below the other and would reach the title:
+  // the chart grows by what is missing. A chart that is not shown yet has no places to compare.
+  function roomForLegend(plot) {
+    const [title, legend] = [".gtitle", ".legend"].map((q) => plot.querySelector(q)?.getBoundingClientRect());
+    if (!title?.height || !legend?.height) return;
+    const missing = Math.ceil(title.bottom + 4 - legend.top);
+    if (missing <= 0) return;
+    const { height, margin } = plot.layout;
+    Plotly.relayout(plot, { height: height + missing, "margin.t": margin.t + missing });
+  }
+
   function draw(figure) {
     const plot = figure.querySelector(".gpt-chart-plot");
     const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
     const config = { displayModeBar: false, responsive: true };
+    const first = !plot.matches(".js-plotly-plot");
     Plotly.react(plot, spec.data, themed(spec), config);
+    if (first) plot.on("plotly_afterplot", () => roomForLegend(plot));
+    roomForLegend(plot);
     figure.classList.remove("waiting");
     figure.classList.add("drawn");
     // The plot's aria-label says the same; once is enough for a screen reader.
