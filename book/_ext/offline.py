@@ -11,6 +11,8 @@ own scripts log errors. Each cure here is at the source of its problem:
    that have a chart: `gptcore/show/static/charts.js` loads it late, and draws them.
 3. Explorers bring a module each, taken from `gptcore/show/explorers` and shared by all pages; only
    pages that have the explorer load it, and `explorers.js`, which draws it.
+   A shipped model that an explorer may run, and what runs it, lie beside them and are loaded when
+   a reader first asks for it, by no page before.
 4. No require.js and no widget manager: myst-nb's list of scripts for widgets is emptied.
 5. thebe is unplugged: it asks for a CDN, and its script runs twice on a page, which the console
    reports as "THEBE_JS_URL has already been declared".
@@ -36,6 +38,7 @@ from sphinx.config import Config
 from sphinx.util import logging
 
 from gptcore.show import widgets
+from gptcore.show.explorers.engine import engine
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +46,8 @@ MATHJAX = "mathjax/tex-svg.js"
 MATHJAX_PARTS = ("tex-svg.js", "input/tex/extensions")
 PLOTLY = "plotly.min.js"
 CHARTS = "charts.js"
-EXPLORER = re.compile(r'<figure class="gpt-explorer-figure" data-explorer="([\w-]+)">')
+EXPLORER = re.compile(r'<figure class="gpt-explorer-figure" data-explorer="([\w-]+)"')
+MODEL = re.compile(r'<figure class="gpt-explorer-figure" [^>]*\bdata-model="([\w-]+)"')
 EXPLORERS = "explorers.js"
 
 THEME_BEFORE_PAINT = """
@@ -135,11 +139,31 @@ def explorer_files(page: str) -> dict[str, str]:
     if not scripts:
         return {}
     files = {name: text for s in scripts for name, text in widgets.styles(s).items()}
-    for script in scripts:
-        text = json.dumps(widgets.module(script), ensure_ascii=False)
-        line = f'(self.gptExplorers ??= new Map()).set("{script}", {text});\n'
-        files[f"explorer-{script}.js"] = line
+    files |= {f"explorer-{script}.js": _as_script(script) for script in scripts}
     return {**files, EXPLORERS: widgets.static(EXPLORERS)}
+
+
+def late_files(page: str) -> dict[str, str]:
+    """What a page may ask for after it is loaded: shipped models, and what runs them.
+
+    Args:
+        page: the HTML of a page, or of several.
+
+    Returns:
+        File name -> its text; nothing for a page whose explorers name no model.
+
+    Raises:
+        KeyError, ValueError: an explorer names a model that is not shipped, or is too large.
+    """
+    names = sorted(set(MODEL.findall(page)))
+    models = {engine.file_name(name): engine.script(name) for name in names}
+    return {"explorer-engine.js": _as_script("engine"), **models} if names else {}
+
+
+def _as_script(name: str) -> str:
+    """The module of an explorer as the text of a classic script."""
+    text = json.dumps(widgets.module(name), ensure_ascii=False)
+    return f'(self.gptExplorers ??= new Map()).set("{name}", {text});\n'
 
 
 def ship(app: Sphinx, exception: Exception | None) -> None:
@@ -156,7 +180,8 @@ def ship(app: Sphinx, exception: Exception | None) -> None:
     if any(CHARTS in page for page in pages.values()):
         _copy(_package("plotly") / "package_data" / PLOTLY, static / PLOTLY)
         _copy(_package("gptcore") / "show" / "static" / CHARTS, static / CHARTS)
-    for name, text in explorer_files("".join(pages.values())).items():
+    book = "".join(pages.values())
+    for name, text in {**explorer_files(book), **late_files(book)}.items():
         (static / name).write_text(text, "utf-8")
     for path, page in pages.items():
         if FONT_PRELOAD.search(page):

@@ -72,7 +72,8 @@ class Explorer(anywidget.AnyWidget):
     """A picture to play with; subclass it, name its `script`, and tag its traits `sync=True`.
 
     Every public synced trait of the subclass is part of the twin's state, so it holds what JSON
-    can hold, and bytes at any depth, which arrive in JavaScript as a DataView.
+    can hold, and bytes at any depth, which arrive in JavaScript as a DataView. One called `shipped`
+    names the shipped model that the page may ask for: the book then has the engine and its weights.
 
     Args:
         alt: what the explorer shows, in a sentence or two, with the facts that matter.
@@ -121,8 +122,10 @@ class Explorer(anywidget.AnyWidget):
         """
         pairs = {**self.state(), "live": False}.items()
         state = ",".join(f"{json.dumps(name)}:{_json(name, value)}" for name, value in pairs)
+        shipped = getattr(self, "shipped", "")
+        model = f' data-model="{shipped}"' if shipped else ""
         return (
-            f'<figure class="gpt-explorer-figure" data-explorer="{self.script}">'
+            f'<figure class="gpt-explorer-figure" data-explorer="{self.script}"{model}>'
             f'<script type="application/json">{{{state}}}</script>'
             f"<figcaption>{html.escape(self.alt)}</figcaption></figure>"
         )

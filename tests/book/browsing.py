@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from offline import explorer_files
+from offline import explorer_files, late_files
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Route
 
 ARGUMENTS = [
@@ -150,6 +150,8 @@ def write_page(folder: Path, body: str, theme: str = "light") -> Path:
     """
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     head += '<title>Explorers</title><link rel="icon" href="data:,">'
+    for name, text in late_files(body).items():
+        (folder / name).write_text(text, "utf-8")
     for name, text in explorer_files(body).items():
         (folder / name).write_text(text, "utf-8")
         script, style = f'<script defer src="{name}">', f'<link rel="stylesheet" href="{name}">'

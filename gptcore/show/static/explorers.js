@@ -1,10 +1,33 @@
 // Draws the static twin of every explorer of a built page: the module that is live in Jupyter,
 // on state kept in the page. A classic script: it works from file:// as from a server, where a
 // module cannot be loaded by its address. `explorer-<name>.js` brings the text of a module.
+//
+// What an explorer may ask for later, and no page loads before: `gptScript(file)`, a script beside
+// this one, and `gptModule(name)`, a module that such a script brings.
 (() => {
   "use strict";
-  const sources = self.gptExplorers ?? new Map(); // name -> text of the module
+  const sources = (self.gptExplorers ??= new Map()); // name -> text of the module
   const modules = new Map(); // name -> promise of the module
+
+  const scripts = new Map(); // file -> promise that it has run
+  const beside = document.currentScript.src;
+
+  self.gptScript = (file) => {
+    if (!scripts.has(file)) {
+      scripts.set(file, new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = new URL(file, beside).href;
+        script.onload = resolve;
+        script.onerror = () => {
+          scripts.delete(file); // so that it can be tried again
+          script.remove();
+          reject(new Error(`${file} did not load: is it still beside the book's other files?`));
+        };
+        document.head.append(script);
+      }));
+    }
+    return scripts.get(file);
+  };
 
   function load(name) {
     if (!modules.has(name)) {
@@ -15,6 +38,11 @@
     }
     return modules.get(name);
   }
+
+  self.gptModule = async (name) => {
+    if (!sources.has(name)) await self.gptScript(`explorer-${name}.js`);
+    return load(name);
+  };
 
   // Bytes stand in the state as { base64 } and reach the module as a DataView.
   function revive(key, value) {

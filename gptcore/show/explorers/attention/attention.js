@@ -439,7 +439,7 @@ function listen(view) {
     turn(view, step);
   });
   measure.addEventListener("change", () => later(view));
-  return listenToTexts(view, (text) => chooseText(view, text));
+  return listenToTexts(view, "attention", (text) => chooseText(view, text));
 }
 
 export default {

@@ -14,7 +14,14 @@ from torch import Tensor
 from traitlets import Int
 
 from gptcore.model import GPT
-from gptcore.show.explorers.shared.texts import TextExplorer, between, label, named, room
+from gptcore.show.explorers.shared.texts import (
+    TextExplorer,
+    answered_by,
+    between,
+    label,
+    named,
+    room,
+)
 from gptcore.tokenizer import Tokenizer
 
 __all__ = ["AttentionExplorer", "look", "pack"]
@@ -62,7 +69,8 @@ class AttentionExplorer(TextExplorer):
         config = model.config
         between("layer", layer, 0, config.n_layer - 1)
         between("head", head, 0, config.n_head - 1)
-        ask = partial(look, model, tokenizer, max_tokens=room(max_tokens, config.n_ctx))
+        tokens = room(max_tokens, config.n_ctx)
+        ask = partial(look, model, tokenizer, max_tokens=tokens)
         looks = [{"name": name, **ask(text)} for name, text in named(texts)]
         first = looks[0]
         token = 2 * len(first["tokens"]) // 3 if token is None else token
@@ -76,6 +84,7 @@ class AttentionExplorer(TextExplorer):
             layer=layer,
             head=head,
             token=token,
+            **answered_by(model, tokenizer, tokens),
         )
 
 

@@ -558,7 +558,7 @@ function listen(view) {
     choose(view, { layer, head });
   });
   slider.addEventListener("input", () => choose(view, { step: +slider.value }));
-  return listenToTexts(view, (text) => choose(view, { text }));
+  return listenToTexts(view, "attention_steps", (text) => choose(view, { text }));
 }
 
 export default {

@@ -19,7 +19,15 @@ from torch import Tensor
 from traitlets import Bool, Enum, Int, List
 
 from gptcore.model import GPT
-from gptcore.show.explorers.shared.texts import TextExplorer, between, label, name_of, named, room
+from gptcore.show.explorers.shared.texts import (
+    TextExplorer,
+    answered_by,
+    between,
+    label,
+    name_of,
+    named,
+    room,
+)
 from gptcore.show.widgets import Explorer
 from gptcore.tokenizer import Tokenizer
 
@@ -79,7 +87,8 @@ class AttentionSteps(TextExplorer):
         config = model.config
         between("layer", layer, 0, config.n_layer - 1)
         between("head", head, 0, config.n_head - 1)
-        self._ask = partial(look, model, tokenizer, max_tokens=room(max_tokens, config.n_ctx))
+        tokens = room(max_tokens, config.n_ctx)
+        self._ask = partial(look, model, tokenizer, max_tokens=tokens)
         looks = [{"name": name, **self._ask(text)} for name, text in named(texts)]
         if alt is None:
             ids = tokenizer.encode(named(texts)[0][1], allow_special=True)
@@ -96,6 +105,7 @@ class AttentionSteps(TextExplorer):
             layer=layer,
             head=head,
             asks=True,
+            **answered_by(model, tokenizer, tokens),
         )
 
     @classmethod

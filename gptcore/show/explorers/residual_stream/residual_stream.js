@@ -566,7 +566,7 @@ function listen(view) {
     view.scroll.focus();
     later(view);
   });
-  return listenToTexts(view, (text) => chooseText(view, text));
+  return listenToTexts(view, "residual_stream", (text) => chooseText(view, text));
 }
 
 export default {

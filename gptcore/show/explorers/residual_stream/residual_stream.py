@@ -20,7 +20,14 @@ from torch.nn import functional as F
 from traitlets import Bool, Int
 
 from gptcore.model import GPT
-from gptcore.show.explorers.shared.texts import TextExplorer, between, label, named, room
+from gptcore.show.explorers.shared.texts import (
+    TextExplorer,
+    answered_by,
+    between,
+    label,
+    named,
+    room,
+)
 from gptcore.tokenizer import Tokenizer
 
 __all__ = ["ResidualStream", "lens", "look", "pack"]
@@ -74,7 +81,8 @@ class ResidualStream(TextExplorer):
         config = model.config
         between("vocab_size", config.vocab_size, 1, MOST)
         between("top", top, 1, config.vocab_size)
-        ask = partial(look, model, tokenizer, max_tokens=room(max_tokens, config.n_ctx), top=top)
+        tokens = room(max_tokens, config.n_ctx)
+        ask = partial(look, model, tokenizer, max_tokens=tokens, top=top)
         looks = [{"name": name, **ask(text)} for name, text in named(texts)]
         size = len(looks[0]["tokens"])
         token = 2 * size // 3 if token is None else token
@@ -87,6 +95,7 @@ class ResidualStream(TextExplorer):
             top=top,
             texts=looks,
             token=token,
+            **answered_by(model, tokenizer, tokens),
             depth=config.n_layer,
             covered=covered,
         )

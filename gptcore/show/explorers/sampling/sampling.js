@@ -7,6 +7,7 @@
 import {
   along, button, choose, h, hit, idFor, later, mount, pointing, say, unseen, within,
 } from "../shared/kit.js";
+import { drawnBy, numbers, topK, topP } from "../shared/drawing.js";
 import { inked } from "../shared/tokens.js";
 
 const RULES = ["textbook", "openai"];
@@ -27,30 +28,6 @@ export function scaled({ logits, rest }, i, temperature) {
   const others = rest.length ? Math.exp(rest[i] - top) : 0;
   const sum = weights.reduce((a, b) => a + b, others);
   return { p: weights.map((weight) => weight / sum), others: others / sum };
-}
-
-/** How many of p, which falls, top-k leaves; those as likely as the last one stay. 0: no cut. */
-export function topK(p, k) {
-  if (!k || k >= p.length) return p.length;
-  return p.filter((value) => value >= p[k - 1]).length;
-}
-
-/**
- * How many of p, which falls, top-p leaves: the textbook keeps the token with which the sum reaches
- * `limit`, GPT-2's code drops it but keeps one. null where more stay than are listed.
- */
-export function topP(p, others, limit, rule) {
-  if (limit >= 1) return others > 0 ? null : p.length;
-  let sum = 0, n = 0;
-  for (const value of p) {
-    const enough = rule === "textbook" ? sum >= limit : sum + value > limit;
-    if (enough) break;
-    sum += value;
-    n += 1;
-  }
-  if (n === p.length && others > 0 && !(rule === "textbook" && sum >= limit)) return null;
-  n = Math.max(1, n);
-  return p.filter((value) => value >= p[n - 1]).length;
 }
 
 /** Everything that the picture shows of one place under some settings. */
@@ -76,27 +53,6 @@ export function fate({ k, counts, n }, i, rule) {
   const [a, b] = RULES.map((one) => counts[one] === null || i < counts[one]);
   if (a !== b) return (rule === "textbook" ? a : b) ? "part-kept" : "part-cut";
   return n === null || i < n ? "kept" : "p";
-}
-
-/** Which token a number from 0 to 1 draws; -1 for one that is not listed. */
-export function drawnBy(final, u) {
-  let at = 0;
-  for (let i = 0; i < final.length; i += 1) {
-    at += final[i];
-    if (u < at) return i;
-  }
-  return sum(final) > 1 - 1e-9 ? final.length - 1 : -1;
-}
-
-/** Numbers from 0 to 1 that follow from a seed. Source: mulberry32. */
-export function numbers(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }
 
 export const percent = (p) => (p >= 0.0995 ? `${(100 * p).toFixed(0)} %` : p >= 0.0005

@@ -1,5 +1,8 @@
 // Texts that an explorer runs through its model: the list of them, a box for the reader's own, and
 // their tokens, [text, kind] each, with every space and unseen character visible.
+//
+// What the reader types is answered by Python where it is there (`live`), and in the built book by
+// the engine, for a model that the course ships. Either way the answer is the trait `own`.
 
 import { choose, count, h, later } from "./kit.js";
 
@@ -48,12 +51,12 @@ export const running = (token) => (
   token[1] !== "text" ? signs(token) : pieces(token[0]).map(([what, sign]) => (
     what === "text" ? sign : what === "space" ? " " : h("span", { class: `tx-${what}` }, sign))));
 
-/** The list of texts, the box for one's own where Python answers it, and what is to be said. */
+/** The list of texts, the box for one's own where somebody answers it, and what is to be said. */
 export function buildTexts(view, asks = true) {
   view.choice = h("select");
   view.box = h("textarea", { rows: 2, "aria-label": "Your own text", placeholder: "Your own text" });
   view.form = h("form", { class: "tx-form" }, view.box, h("button", { type: "submit" }, "Look at it"));
-  view.form.hidden = !(asks && view.model.get("live"));
+  view.form.hidden = !(asks && (view.model.get("live") || view.model.get("shipped")));
   view.note = h("p", { class: "gpt-quiet tx-note", role: "status" });
 }
 
@@ -63,27 +66,56 @@ export function looksOf(model) {
   return [...model.get("texts"), ...(own.tokens ? [own] : [])];
 }
 
-export function fillTexts({ choice, note, model }, { looks, text, look }) {
+export function fillTexts({ choice, note, model, waiting }, { looks, text, look }) {
   choice.replaceChildren(...looks.map(({ name }, i) => h("option", { value: i }, name)));
   choice.value = text;
   const cut = look.of > look.tokens.length;
-  note.textContent = cut
-    ? `The first ${count(look.tokens.length)} of ${count(look.of)} tokens.`
-    : model.get("own").error ?? "";
+  note.textContent = waiting ?? model.get("own").error
+    ?? (cut ? `The first ${count(look.tokens.length)} of ${count(look.of)} tokens.` : "");
 }
 
-/** `pick(i)` is called with the number of the text that the reader has chosen or typed. */
-export function listenToTexts(view, pick) {
+/** Have the engine answer a text; `view.waiting` says meanwhile what is happening. */
+async function askEngine(view, kind, asked) {
+  const { model } = view, name = model.get("shipped"), mine = () => model.get("asked") === asked;
+  const wait = (text) => {
+    if (!mine()) return; // the reader has asked for another text since
+    view.waiting = text;
+    retell(view);
+  };
+  let own = { asked };
+  try {
+    wait(`Loading the model ${name}, ${model.get("megabytes")} MB, once for this page …`);
+    const { load } = await self.gptModule("engine"), engine = await load(name);
+    wait("The model reads …");
+    const options = { room: model.get("room"), top: model.get("top") ?? 0 };
+    Object.assign(own, await engine.look(kind, asked, options));
+  } catch (error) {
+    own = { asked, error: error.message };
+  }
+  wait(null);
+  if (mine()) model.set("own", own);
+}
+
+/** An error and a wait are told although no text was added. */
+function retell(view) {
+  view.drawn.looks = 0;
+  later(view);
+}
+
+/** `pick(i)` is called with the number of the text that the reader has chosen or typed; `kind` is
+ *  what the engine calls what the explorer shows. */
+export function listenToTexts(view, kind, pick) {
   const { model, choice, form, box } = view;
   choice.addEventListener("change", () => pick(+choice.value));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (box.value.trim()) choose(view, { asked: box.value });
+    if (!box.value.trim()) return;
+    choose(view, { asked: box.value });
+    if (!model.get("live")) askEngine(view, kind, box.value);
   });
   const answered = () => {
     if (model.get("own").tokens) pick(model.get("texts").length);
-    view.drawn.looks = 0; // an error has to be told too
-    later(view);
+    retell(view);
   };
   model.on("change:own", answered);
   return () => model.off("change:own", answered);

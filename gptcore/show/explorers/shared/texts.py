@@ -6,19 +6,24 @@ Source: ours.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from traitlets import Dict, Int, List, Unicode, observe
+from traitlets import Dict, Float, Int, List, Unicode, observe
 
+from gptcore.model import GPT
+from gptcore.show.explorers.engine.engine import megabytes, shipped_name
 from gptcore.show.widgets import Explorer
 from gptcore.tokenizer import Tokenizer
 from gptcore.tokenizer.words import END_OF_WORD, UNKNOWN
 
-__all__ = ["TextExplorer", "between", "label", "name_of", "named", "room"]
+__all__ = ["TextExplorer", "answered_by", "between", "label", "name_of", "named", "room"]
 
 LONG_NAME = 48  # characters of a text that name it in the list of texts
 
 
 class TextExplorer(Explorer):
-    """An explorer of what a model does with a text: of several, and in Jupyter of any text typed.
+    """An explorer of what a model does with a text: of several, and of any text typed.
+
+    Python answers what is typed in Jupyter; in the built book the engine does, if the model is one
+    that the course ships (`gptcore.show.explorers.engine`).
 
     A subclass sets `_ask`, which gives what the page needs to show a text, its `look`: at least
     tokens, the `label` of each, and of, the number of tokens before a cut.
@@ -32,6 +37,12 @@ class TextExplorer(Explorer):
     """A text that the reader has typed; Python answers it with `own`."""
     own = Dict().tag(sync=True)
     """The `look` of that text, or {"asked": text, "error": why there is none}; {} before."""
+    shipped = Unicode("").tag(sync=True)
+    """The name of the shipped model that this is, which a page can run; "" for any other."""
+    megabytes = Float(0.0).tag(sync=True)
+    """How much a page loads for it."""
+    room = Int(0).tag(sync=True)
+    """How many tokens of a text are shown."""
     _ask: Callable[[str], dict[str, Any]]
 
     @observe("asked")
@@ -101,3 +112,13 @@ def room(max_tokens: int, n_ctx: int) -> int:
     if max_tokens < 1:
         raise ValueError(f"max_tokens={max_tokens} must be at least 1")
     return min(max_tokens, n_ctx)
+
+
+def answered_by(model: GPT, tokenizer: Tokenizer, tokens: int) -> dict[str, Any]:
+    """The traits from which a page without Python knows how to answer a text that is typed.
+
+    Args:
+        model, tokenizer: of the explorer. tokens: of a text that are shown at most.
+    """
+    name = shipped_name(model, tokenizer)
+    return {"shipped": name, "megabytes": megabytes(model) if name else 0.0, "room": tokens}

@@ -1,0 +1,1 @@
+"""A shipped model in the reader's browser: the same weights, the same numbers, no kernel."""
