@@ -134,8 +134,8 @@ def test_search_finds_a_word_of_the_notation_page(browser: Browser, home: str) -
     context = browser.new_context(viewport=DESK)
     seen = watch(context, home)
     page = seen.open("search.html?q=perplexity")
-    page.wait_for_selector("#search-results li a")
-    assert any("notation" in link for link in hrefs(page, "#search-results li a"))
+    page.wait_for_selector(".gpt-found-list li a")
+    assert any("notation" in link for link in hrefs(page, ".gpt-found-list li a"))
     assert seen.complaints == []
     context.close()
 
