@@ -12,7 +12,7 @@ shipped         the models that come with the course, and the record of each
 atomic          everything one save writes changes together
 """
 
-from gptcore.checkpoint.folders import load, load_classifier, restore, save
+from gptcore.checkpoint.folders import load, load_classifier, load_reward, restore, save
 from gptcore.checkpoint.forms import saved_as
 from gptcore.checkpoint.openai import load_openai_npy
 from gptcore.checkpoint.training_state import load_training_state, save_training_state
@@ -21,6 +21,7 @@ __all__ = [
     "load",
     "load_classifier",
     "load_openai_npy",
+    "load_reward",
     "load_training_state",
     "restore",
     "save",

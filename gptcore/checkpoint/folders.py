@@ -16,19 +16,21 @@ Source: transformers' `GPT2LMHeadModel` and `OpenAIGPTLMHeadModel`; OpenAI's rel
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from gptcore.checkpoint import files, openai, published, training_state
 from gptcore.checkpoint.atomic import commit, recover
 from gptcore.checkpoint.described import gpt_config, read_config, score_scales
-from gptcore.checkpoint.forms import SCORE, saved_as
+from gptcore.checkpoint.forms import REWARD, SCORE, saved_as
 from gptcore.checkpoint.sources import find
 from gptcore.heads.classifier import Classifier, HeadConfig
+from gptcore.heads.reward import RewardModel
 from gptcore.lstm import LSTM
 from gptcore.lstm import MODEL_TYPE as LSTM_TYPE
 from gptcore.tokenizer.folder import has_tokenizer
@@ -55,7 +57,7 @@ def save(
 
     Args:
         folder: made if absent. Files that this call does not write stay as they are.
-        model: a GPT, a Classifier, or what says how it is kept (`checkpoint.forms`).
+        model: a GPT, a Classifier, a RewardModel, or what says how it is kept (`checkpoint.forms`).
         tokenizer: None writes none.
         training: what resuming needs (`training_state` says of what kind). Left out, a state that
             is there from before no longer loads, since it belongs to other weights.
@@ -192,31 +194,78 @@ def load_classifier(
         FileNotFoundError: as in `load`.
         ValueError: as in `load`; or the folder holds a language model without a head.
     """
+    folder, head, found = _head(source)
+    if head.get("form") == REWARD:
+        raise ValueError(f"{folder} holds a reward model: read it with load_reward")
+    body, tokenizer = load(folder, device=device)
+    try:
+        known = HeadConfig(**head)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / 'config.json'}: gptcore.head: {error}") from error
+    with torch.random.fork_rng():  # the caller's random numbers stay as they are
+        classifier = Classifier(body, known)
+    _fill_head(classifier, found)
+    return classifier.eval(), tokenizer
+
+
+def load_reward(
+    source: str | Path, *, device: torch.device | str = "cpu"
+) -> tuple[RewardModel, Tokenizer | None]:
+    """Read a reward model that `save` wrote: the body, its head and its bias.
+
+    Args:
+        source, device: as in `load`.
+
+    Returns:
+        The reward model in evaluation mode, and its tokenizer.
+
+    Raises:
+        FileNotFoundError: as in `load`.
+        ValueError: as in `load`; or the folder holds no reward model, or no number as its bias.
+    """
+    folder, head, found = _head(source)
+    if head.get("form") != REWARD:
+        raise ValueError(f"{folder} holds a classifier, no reward model: see load_classifier")
+    bias = head.get("bias")
+    if not isinstance(bias, int | float) or not math.isfinite(bias):
+        raise ValueError(
+            f"{folder / 'config.json'}: gptcore.head: bias={bias!r} must be a finite number"
+        )
+    body, tokenizer = load(folder, device=device)
+    with torch.random.fork_rng():  # the caller's random numbers stay as they are
+        model = RewardModel(body)
+    _fill_head(model, found)
+    nn.init.constant_(model.score.bias, bias)
+    return model.eval(), tokenizer
+
+
+def _head(source: str | Path) -> tuple[Path, dict[str, Any], files.Stored]:
+    """Where a network with a head of ours lies, what is written of its head, and its weights."""
     folder = find(source)
     described = read_config(folder / "config.json")
     if described.get("model_type") != LSTM_TYPE:
         gpt_config(folder / "config.json", described)  # complains first
     found = published.ours(files.open_folder(folder)).get(SCORE)
-    if "head" not in described.get("gptcore", {}) or found is None:
+    head = described.get("gptcore", {}).get("head")
+    if head is None or found is None:
         raise ValueError(
             f"{folder} holds a language model without a head of ours: fine-tune it first, or "
             "read it with load"
         )
-    body, tokenizer = load(folder, device=device)
-    try:
-        head = HeadConfig(**described["gptcore"]["head"])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{folder / 'config.json'}: gptcore.head: {error}") from error
-    with torch.random.fork_rng():  # the caller's random numbers stay as they are
-        classifier = Classifier(body, head)
-    if found.shape != tuple(classifier.score.weight.shape):
+    if not isinstance(head, dict):
+        raise ValueError(f"{folder / 'config.json'}: gptcore.head: {head!r} must be an object")
+    return folder, head, found
+
+
+@torch.no_grad()
+def _fill_head(model: Classifier | RewardModel, found: files.Stored) -> None:
+    """Read a head's weights, if they have its shape."""
+    if found.shape != tuple(model.score.weight.shape):
         raise ValueError(
             f"{found.file}: tensor {SCORE} has shape {found.shape}; "
-            f"expected {tuple(classifier.score.weight.shape)}"
+            f"expected {tuple(model.score.weight.shape)}"
         )
-    with torch.no_grad():
-        classifier.score.weight.copy_(files.read(found))
-    return classifier.eval(), tokenizer
+    model.score.weight.copy_(files.read(found))
 
 
 def _stored(name: str, p: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 from gptcore.checkpoint import published
 from gptcore.config import Activation
 from gptcore.heads.classifier import Classifier
+from gptcore.heads.reward import RewardModel
 from gptcore.model import GPT
 from gptcore.modes import bare
 from gptcore.text.inputs import PADDING
@@ -41,6 +42,7 @@ ACTIVATIONS: dict[str, dict[str, Activation]] = {
     },
 }
 SCORE = "score.weight"  # transformers' name for the head of a classifier
+REWARD = "reward"  # the form of a reward model's head, in config.json
 OURS = ("norm", "pattern", "window", "summary")  # what transformers' config has no field for
 STRANGE = ("activation", "n_inner")  # nor, here and there, for these
 
@@ -51,8 +53,8 @@ def saved_as(model: Any) -> Saved:
     """What config.json says of a model, and its tensors by their names in model.safetensors.
 
     Args:
-        model: a GPT, a Classifier, or what has a method `saved_as` of its own, such as an LSTM;
-            also in a wrapper of torch.compile or of parallel training.
+        model: a GPT, a Classifier, a RewardModel, or what has a method `saved_as` of its own, such
+            as an LSTM; also in a wrapper of torch.compile or of parallel training.
 
     Returns:
         The two; the tensors share the model's memory.
@@ -64,12 +66,16 @@ def saved_as(model: Any) -> Saved:
     if hasattr(model, "saved_as"):
         return model.saved_as()
     if isinstance(model, Classifier):
-        return _with_head(model)
+        return _classifier(model)
+    if isinstance(model, RewardModel):
+        head = {"form": REWARD, "bias": model.bias}
+        return _with_head(model, head, {0: "LABEL_0"})
     if isinstance(model, GPT):
         return _gpt(model)
     raise TypeError(
-        f"model is a {type(model).__name__}: what can be saved is a GPT, an LSTM, a Classifier, or "
-        "a model with a method saved_as() that returns (what config.json says, name -> tensor)"
+        f"model is a {type(model).__name__}: what can be saved is a GPT, an LSTM, a Classifier, a "
+        "RewardModel, or a model with a method saved_as() that returns (what config.json says, "
+        "name -> tensor)"
     )
 
 
@@ -125,19 +131,28 @@ def _weights(model: GPT) -> dict[str, Tensor]:
     return found
 
 
-def _with_head(model: Classifier) -> Saved:
-    """The body, the weights of the head, and in config.json transformers' words and all of ours."""
-    (described, tensors), head = saved_as(model.gpt), model.head
+def _classifier(model: Classifier) -> Saved:
+    """A classifier by the names of its classes."""
+    head = model.head
     n_labels = 1 if head.form == "choice" else head.n_out
     names = head.labels or tuple(f"LABEL_{i}" for i in range(n_labels))
-    classes = dict(enumerate(names)) if n_labels > 1 else {0: "LABEL_0"}
+    return _with_head(
+        model, asdict(head), dict(enumerate(names)) if n_labels > 1 else {0: "LABEL_0"}
+    )
+
+
+def _with_head(
+    model: Classifier | RewardModel, head: dict[str, Any], classes: dict[int, str]
+) -> Saved:
+    """The body, the weights of the head, and in config.json transformers' words and all of ours."""
+    described, tensors = saved_as(model.gpt)
     architectures = [
         name.replace("LMHeadModel", "ForSequenceClassification")
         for name in described.get("architectures", ())
     ]
     described |= {
         "architectures": architectures,
-        "gptcore": {**described.get("gptcore", {}), "head": asdict(head)},
+        "gptcore": {**described.get("gptcore", {}), "head": head},
         "pad_token_id": PADDING,
         "id2label": classes,
         "label2id": {name: i for i, name in classes.items()},

@@ -161,12 +161,7 @@ class Tokenizer:
                 also an ordinary token.
         """
         learned = learn_vocabulary(
-            texts,
-            vocab_size,
-            kind=kind,
-            specials=specials,
-            splitter=splitter,
-            progress=progress,
+            texts, vocab_size, kind=kind, specials=specials, splitter=splitter, progress=progress
         )
         return cls(**learned)
 
@@ -240,7 +235,9 @@ class Tokenizer:
             specials.setdefault(name, len(self._vocab) + len(specials))
         if specials == self._specials:
             return self
-        return Tokenizer(self._vocab, self.merges, **self._options() | {"specials": specials})
+        usual = self._ends == checked_ends(None, self._vocab, self._specials)
+        more = {"specials": specials, "ends": None if usual else self._ends}
+        return Tokenizer(self._vocab, self.merges, **self._options() | more)
 
     # -------------------------------------------------------------- what it holds
 
