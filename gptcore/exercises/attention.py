@@ -45,23 +45,24 @@ def _test_weights(answer: Any) -> str:
     scaled = products / 2
     alone = torch.cat([scaled[:3].softmax(0), torch.zeros(1)])
     mistakes = {
-        "These are the products of the query with the keys. Divide them by √D, then come the "
-        "exponentials and the division by their sum.": products,
-        "These are scores. To become weights, each is raised to exp, and divided by the sum of "
-        "the four.": scaled,
-        "These are exponentials. Divide each by the sum of the four, so that the weights add up "
-        "to 1.": scaled.exp(),
-        "The softmax is right, the scale is missing: divide each product by √4 = 2 "
-        "first.": products.softmax(0),
-        "Divided by D = 4, and its root, 2, was wanted.": (products / 4).softmax(0),
-        "Each score was divided by the sum of the scores. The softmax takes exp of each one "
-        "first; a score of 0 then counts as 1.": scaled / scaled.sum(),
+        "These are the products of the query with the keys. What comes after them?": products,
+        "These are scores. Weights are shares of one: all above 0, and 1 in all.": scaled,
+        "These are exponentials. Are they shares of one already?": scaled.exp(),
+        "The softmax is right, and the scale is missing.": products.softmax(0),
+        "The softmax is right, the scale is not: divide by a root.": (products / 4).softmax(0),
+        "Scores, each divided by their sum. But a score of 0 has a share, too.": scaled
+        / scaled.sum(),
         "A token may read itself as well: the last weight is not 0.": alone,
+    }
+    symptoms = {
+        "Weights are shares of one: these do not add up to 1.": lambda w: abs(sum(w) - 1) > 0.01,
+        "Equal products get equal shares. Which are equal?": lambda w: abs(w[1] - w[2]) > 0.01,
+        "The sum is right, the shares are not. Which products are large?": lambda w: True,
     }
     wrong = {cause: value.tolist() for cause, value in mistakes.items()}
     got = answer.tolist() if isinstance(answer, Tensor) else answer
-    given = "the query of *again*, (0, 2, 0, 2), and the four keys"
-    compare(got, scaled.softmax(0).tolist(), given=given, mistakes=wrong, atol=2e-3)
+    given, want = "the query of *again*, (0, 2, 0, 2), and the four keys", scaled.softmax(0)
+    compare(got, want.tolist(), given=given, mistakes=wrong, symptoms=symptoms, atol=2e-3)
     return "A query, four keys, two exponentials: you have done what a head does for one token."
 
 

@@ -13,6 +13,7 @@ import linecache
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,7 @@ def compare(
     *,
     given: Any,
     mistakes: Mapping[str, Any] | None = None,
+    symptoms: Mapping[str, Callable[[Any], bool]] | None = None,
     atol: float = 1e-4,
 ) -> None:
     """Compare what came back with what was expected.
@@ -196,6 +198,9 @@ def compare(
         mistakes: usual cause, a sentence -> what this mistake gives, or a function that makes it.
             If the answer equals one of these, its sentence is the diagnosis; else the first place
             where answer and expectation differ is.
+        symptoms: for an answer that is no function but the result itself, a list as long as
+            `want`: a sentence that names what is odd -> whether it is so of this answer; the last
+            holds of any. What was expected would be the solution, and is not told.
         atol: how far apart two numbers may be.
 
     Raises:
@@ -205,14 +210,19 @@ def compare(
         return
     said = {
         "given": given if isinstance(given, str) else describe(given),
-        "expected": describe(want),
+        "expected": describe(want) if symptoms is None else "",
         "got": describe(got),
     }
     for cause, wrong in (mistakes or {}).items():
         value = wrong() if callable(wrong) else wrong
         if not equal(value, want, atol=atol) and equal(got, value, atol=atol):
             raise Mistake(cause, **said)
-    raise Mistake(difference(got, want, atol=atol), **said)
+    if symptoms is None:
+        raise Mistake(difference(got, want, atol=atol), **said)
+    numbers = [one for one in got if isinstance(one, Real)] if isinstance(got, list | tuple) else []
+    if not len(numbers) == len(want) == len(got):
+        raise Mistake(f"{len(want)} numbers are asked for, in one list.", **said)
+    raise Mistake(next(symptom for symptom, holds in symptoms.items() if holds(got)), **said)
 
 
 def compare_each(

@@ -98,8 +98,8 @@ def _bits_per_byte(answer: Any) -> str:
     for nats, n_tokens, text in ((2.0, 6, "Zoë's café"), (1.1, 3, "你好!"), (3.2, 4, "the mill")):
         size, bits = len(text.encode()), nats * n_tokens / math.log(2)
         mistakes = {
-            "This divides by the number of characters. A letter such as ë has more than one byte: "
-            '`len(text.encode("utf-8"))` counts bytes.': bits / len(text),
+            "This divides by the number of characters. A letter such as ë has more than one byte, "
+            "and bytes were asked for.": bits / len(text),
             "These are nats per byte. A bit is ln 2 nats, so divide by `math.log(2)`.": nats
             * n_tokens
             / size,

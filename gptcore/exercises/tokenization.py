@@ -191,8 +191,8 @@ def _bytes_per_token(answer: Any) -> str:
                 b / t for b, t in zip(bytes_of, tokens, strict=True)
             )
             / len(texts),
-            "These are characters per token. In bytes, `ë` counts two and `你` three: "
-            '`len(text.encode("utf-8"))`.': characters / sum(tokens),
+            "These are characters per token. In bytes, `ë` counts two and `你` three.": characters
+            / sum(tokens),
             "This is tokens per byte, the other way round.": sum(tokens) / sum(bytes_of),
             "Only the first text was counted.": bytes_of[0] / tokens[0],
             "These are bytes per text: divide by the number of tokens.": sum(bytes_of) / len(texts),

@@ -1,4 +1,4 @@
-"""The form of a chapter from 08 on, as rules a machine can check: each lists what breaks it.
+"""The form of a chapter, as rules a machine can check: each lists what breaks it.
 
 Code that only records or tabulates is folded, prose stands as tall as open code, a large result
 waits for a guess, a paper is linked where it is named, and a word of the field is explained or
@@ -6,17 +6,42 @@ linked where it first stands.
 """
 
 import ast
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbformat import NotebookNode
 
-FIRST = 8  # the first chapter of this form
+OLD = (1, 2, 3, 4, 5, 6, 7)  # chapters that still have another form
 PAGES = ("published_weights",)  # pages without a number that have it, too
 FOLD, GUESS = "hide-input", "guess"
 PROMPT = "> **Predict first.**"
 EVIDENCE = re.compile(r"\bevidence\(")
+INTRODUCED = {
+    # A word that is used everywhere -> the chapter that explains it; after that it is known.
+    "token": 1,
+    "vocabulary": 1,
+    "parameter": 1,
+    "embedding": 1,
+    "context": 1,
+    "training": 1,
+    "loss": 2,
+    "likelihood": 2,
+    "nat": 2,
+    "held-out text": 2,
+    "n-gram": 2,
+    "layer": 3,
+    "mask": 3,
+    "softmax": 3,
+    "head": 3,
+    "batch": 3,
+    "post-LN": 3,
+    "pre-LN": 3,
+    "optimizer": 4,
+    "dropout": 4,
+    "GELU": 4,
+}
 MAGIC = re.compile(r"^(\s*)[!%].*$", re.MULTILINE)
 DRAWS = {"show", "line", "bars", "source", "LiveCurve", "evidence", "print"}
 
@@ -41,7 +66,7 @@ class Paper:
 
 def is_new(stem: str) -> bool:
     """Whether the notebook of that name has this form."""
-    return stem in PAGES or (stem[:2].isdigit() and int(stem[:2]) >= FIRST)
+    return stem in PAGES or (stem[:2].isdigit() and int(stem[:2]) not in OLD)
 
 
 def papers(bib: Path) -> list[Paper]:
@@ -58,6 +83,17 @@ def terms(glossary: Path) -> list[str]:
     return re.findall(r"^## (.+)$", glossary.read_text("utf-8"), re.MULTILINE)
 
 
+def words_for(stem: str, words: list[str]) -> list[str]:
+    """The words that a page explains or links: not those that an earlier chapter introduced.
+
+    Args:
+        stem: the name of its notebook; a page without a number comes after all chapters.
+        words: what the glossary explains.
+    """
+    chapter = int(stem[:2]) if stem[:2].isdigit() else math.inf
+    return [word for word in words if INTRODUCED.get(word, math.inf) >= chapter]
+
+
 def form_complaints(
     notebook: NotebookNode, known: list[Paper], words: list[str], exercises: str = "## Exercises"
 ) -> list[str]:
@@ -66,7 +102,7 @@ def form_complaints(
     Args:
         notebook: the parsed notebook.
         known: what references.bib holds.
-        words: what the glossary explains.
+        words: what it has to explain or link, see `words_for`.
         exercises: the heading that ends the chapter proper; stubs are not measured against prose.
     """
     cells = list(notebook.cells)

@@ -1,5 +1,6 @@
-"""The form of chapters from 08 on holds in each of them, and every rule of it can fail."""
+"""The form of chapters holds in each of them, and every rule of it can fail."""
 
+import re
 from pathlib import Path
 
 import form
@@ -17,7 +18,8 @@ NEW = [path for path in chapters() if form.is_new(path.stem)]
 @pytest.mark.parametrize("path", NEW, ids=lambda path: path.stem)
 def test_chapter_has_the_form(path: Path) -> None:
     """Nothing to complain about in any chapter of the new form."""
-    found = form_complaints(nbformat.read(path, as_version=4), PAPERS, WORDS)
+    words = form.words_for(path.stem, WORDS)
+    found = form_complaints(nbformat.read(path, as_version=4), PAPERS, words)
     assert not found, "\n".join(found)
 
 
@@ -115,3 +117,22 @@ def test_references_are_complete() -> None:
 def test_words_stand_in_order_and_once() -> None:
     """The glossary is to look things up."""
     assert WORDS == sorted(WORDS, key=str.lower) and len(set(WORDS)) == len(WORDS) > 10
+
+
+def test_each_word_is_explained_in_the_chapter_that_introduces_it() -> None:
+    """A list of every word that is used everywhere: it is in the glossary and stands there."""
+    for word, number in form.INTRODUCED.items():
+        assert word in WORDS, word
+        (path,) = (path for path in chapters() if path.stem.startswith(f"{number:02}"))
+        text = "\n".join(
+            c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown"
+        )
+        explained = rf"\*{word}(?:e?s)?\*|\[{word}(?:e?s)?\]\(glossary\.md#"
+        assert number in form.OLD or re.search(explained, text, re.I), f"{word} in {path.stem}"
+
+
+def test_a_word_is_explained_before_it_is_used() -> None:
+    """Worked example: chapter 2 introduces it, 1 may use it with a link alone, 3 freely."""
+    words = ["loss", "logits"]
+    assert form.words_for("01_a", words) == form.words_for("02_b", words) == words
+    assert form.words_for("03_c", words) == form.words_for("published", words) == ["logits"]

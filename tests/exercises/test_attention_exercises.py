@@ -32,10 +32,23 @@ WRONG_WEIGHTS = {
     "These are scores": [0, 2, 2, 0],
     "These are exponentials": [1, E2, E2, 1],
     "the scale is missing": [0.009, 0.491, 0.491, 0.009],
-    "Divided by D = 4": [0.1345, 0.3655, 0.3655, 0.1345],
-    "divided by the sum of the scores": [0, 0.5, 0.5, 0],
+    "the scale is not": [0.1345, 0.3655, 0.3655, 0.1345],
+    "divided by their sum": [0, 0.5, 0.5, 0],
     "may read itself as well": [0.0634, 0.4683, 0.4683, 0],
+    "do not add up to 1": [0.1, 0.4, 0.4, 0.2],
+    "Which are equal": [0.1, 0.2, 0.3, 0.4],
+    "Which products are large": [0.3, 0.2, 0.2, 0.3],
+    "4 numbers are asked for": [0.5, 0.5],
 }
+
+
+@pytest.mark.parametrize("wrong", [*WRONG_WEIGHTS.values(), "a half", [math.nan] * 4])
+def test_no_wrong_answer_is_told_the_right_one(wrong):
+    """The answer is four numbers: neither 0.060 nor 0.440 may stand on the card, nor "Expected"."""
+    result = check("3.1", wrong)
+    shown = repr(result).replace(f"Yours     {wrong}", "")
+    assert result.verdict == "not yet" and not result.said.expected
+    assert not any(number in shown for number in ("0.05", "0.06", "0.44", "0.440", "Expected"))
 
 
 # 3.2 ---------------------------------------------------------------------------------------------

@@ -201,3 +201,15 @@ def test_a_function_without_a_return_is_told_so() -> None:
         assert result.verdict == NOT_WRITTEN and "`return`" in result.message
         with pytest.raises(NotWritten):
             one.test(forgets)
+
+
+@pytest.mark.parametrize("place", all_places())
+def test_an_answer_that_is_the_result_is_not_told(place: Place) -> None:
+    """Where the answer is no function, what was expected would be the solution: hints only."""
+    if "def " in place.stub:
+        return
+    right = run(place.solution)[place.name]
+    wrong = [1 + 2 * i + number for i, number in enumerate(right)]
+    for answer in (wrong, [0.0] * len(right), right[:-1], "no list"):
+        said = check(place.number, answer).said
+        assert not said.expected and not any(f"{x:.3g}" in said.message for x in right)
