@@ -264,7 +264,7 @@ def _plain(nest: Any) -> Any:
     return [_plain(value) for value in nest] if isinstance(nest, list) else nest
 
 
-STAGES = {"corpus": "pre-training", "recipe": "fine-tuning"}
+STAGES = {"corpus": "pre-training", "recipe": "fine-tuning", "ppo": "PPO"}
 """What a run is, by a setting that only its stage has."""
 
 

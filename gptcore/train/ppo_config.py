@@ -42,9 +42,9 @@ class PPOConfig:
     """Longest response in tokens, its stop token included."""
     temperature: float = 1.0
     """Divides the logits when responses are drawn, and wherever their probability is taken."""
-    lr: float = 1e-4
+    lr: float = 5e-4
     """Learning rate of the policy, constant after the warm-up."""
-    value_lr: float = 3e-4
+    value_lr: float = 1e-3
     """Learning rate of the value function."""
     warmup: int = 10
     """Iterations over which both rise in a line from a tenth of it."""
