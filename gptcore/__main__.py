@@ -34,6 +34,7 @@ COMMANDS = {
     "train": "Train a GPT from random weights, on your own text files or on Tales.",
     "finetune": "Fine-tune a pre-trained GPT on labelled texts: Tales, a named set, or your own "
     "file.",
+    "ppo": "Let a model answer prompts, and learn from the score of each answer: PPO, or GRPO.",
     "generate": "Continue a text.",
     "evaluate": "Measure how well a model predicts text it was not trained on.",
     "zeroshot": "Ask a model questions that it was not trained to answer.",
@@ -118,7 +119,7 @@ def _silent() -> Iterator[None]:
 def _run(name: str, rest: list[str]) -> None:
     command = import_module(f"gptcore.commands.{name}")
     options = _parsed(command, name, rest)
-    if name in ("train", "finetune"):  # the record names the command that made it
+    if name in ("train", "finetune", "ppo"):  # the record names the command that made it
         command.run(options, _without_resume([name, *rest]))
     else:
         command.run(options)
@@ -177,7 +178,7 @@ def _parsed(command: ModuleType, name: str, args: list[str]) -> Any:
     description = f"{inspect.getdoc(command.Options)}\n\nExamples:{command.EXAMPLES}"
     default: Any = tyro.MISSING_NONPROP
     with nullcontext() if _speaks() else _silent():
-        if name == "train":  # what is given decides what suits the rest
+        if hasattr(command, "defaults"):  # what is given decides what suits the rest
             default = command.defaults(args)
         return tyro.cli(
             command.Options,

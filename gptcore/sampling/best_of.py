@@ -24,8 +24,9 @@ from torch import Tensor
 
 from gptcore.model import GPT
 from gptcore.sampling.pieces import END_OF_TEXT, Stop
-from gptcore.sampling.prompts import check_count, encode, writer_of
+from gptcore.sampling.prompts import check_count, writer_of
 from gptcore.sampling.rollouts import rollout, tokens_that_stop
+from gptcore.text.dialogues import Prompt, prompts_ids
 
 if TYPE_CHECKING:
     from gptcore.tokenizer import Tokenizer
@@ -48,8 +49,8 @@ class Best:
 def best_of(
     model: GPT,
     tokenizer: Tokenizer,
-    prompts: Sequence[str],
-    scorer: Callable[[list[str], list[str]], Any],
+    prompts: Sequence[Prompt],
+    scorer: Callable[[list[Any], list[str]], Any],
     n: int,
     *,
     max_new_tokens: int = 48,
@@ -62,7 +63,7 @@ def best_of(
 
     Args:
         model, tokenizer: that respond.
-        prompts: texts.
+        prompts: texts, or dialogues so far, as `text.dialogues` reads them.
         scorer: (prompts, responses) -> a score of each.
         n: responses to each prompt.
         max_new_tokens, temperature, seed, batch_size: as in `rollout`. stop: what ends a response.
@@ -72,7 +73,7 @@ def best_of(
     """
     check_count("n", n)
     model = writer_of(model)
-    ids = [encode(model, tokenizer, p, f"prompts[{i}]") for i, p in enumerate(prompts)]
+    ids = prompts_ids(prompts, tokenizer)
     found = rollout(
         model,
         [row for row in ids for _ in range(n)],

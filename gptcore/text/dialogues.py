@@ -81,3 +81,24 @@ def turn_ids(turn: Turn, tokenizer: Tokenizer) -> list[int]:
     """One turn: a response, or a text and an empty line."""
     who, text = turn
     return response_ids(text, tokenizer) if who == MODEL else tokenizer.encode(asked(text))
+
+
+def prompts_ids(prompts: Sequence[Prompt], tokenizer: Tokenizer) -> list[list[int]]:
+    """`prompt_ids` of each.
+
+    Raises:
+        TypeError, ValueError: a prompt is no text, or empty: the message says which.
+    """
+    if isinstance(prompts, str):
+        raise TypeError(f"prompts={prompts!r} must be a list of prompts, not one text")
+    found = []
+    for i, prompt in enumerate(prompts):
+        try:
+            found.append(prompt_ids(prompt, tokenizer))
+        except (TypeError, AttributeError, IndexError) as error:
+            raise TypeError(
+                f"prompts[{i}]={prompt!r} must be a text, or a list of turns"
+            ) from error
+        except ValueError as error:
+            raise ValueError(f"prompts[{i}]: {error}") from error
+    return found

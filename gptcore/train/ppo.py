@@ -42,6 +42,7 @@ from gptcore.model import GPT
 from gptcore.modes import evaluating
 from gptcore.optim import OptimConfig, make_optimizer
 from gptcore.sampling.rollouts import Rollout, responses_of, rollout
+from gptcore.text.dialogues import Prompt
 from gptcore.text.streams import Batches
 from gptcore.train.guards import Deferred
 from gptcore.train.loop import Diverged
@@ -64,16 +65,16 @@ from gptcore.train.ppo_state import Participants, Prompts
 if TYPE_CHECKING:
     from gptcore.tokenizer import Tokenizer
 
-Reward = Callable[[list[str], list[str]], Any]
+Reward = Callable[[list[Any], list[str]], Any]
 """(prompts, responses) -> a score of each, as a tensor or a list."""
-Seen = Callable[[int, list[str], list[str], Tensor], None]
+Seen = Callable[[int, list[Any], list[str], Tensor], None]
 """Called with the iteration, its prompts, its responses and their scores."""
 
 
 def ppo(
     policy: GPT,
     tokenizer: Tokenizer,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     reward: Reward,
     config: PPOConfig | None = None,
     *,
@@ -92,16 +93,16 @@ def ppo(
 
     Args:
         policy: a model that has learned to answer; trained in place. tokenizer: its own.
-        prompts: texts to respond to. Those that leave no room for a response are left out.
+        prompts: texts or dialogues, as `text.dialogues` reads them; too long ones are left out.
         reward: (prompts, responses) -> a finite score of each; responses are texts without the
             stop token, "" where that came first.
         config: the settings; None: those of `PPOConfig`.
         value: what the value function begins as: a reward model or a GPT, copied, or a
             `heads.value.Value`, trained in place. None: the policy's body and a head that says 0.
         reference: what the policy stays near; None: a copy of the policy as it is now.
-        true_reward: like `reward`; told, never learned from. text: what `config.ptx` reads.
+        true_reward: like `reward`, but never learned from. text: what `config.ptx` reads.
         average: a copy of the policy that is to become the moving average, for `config.ema`.
-        seen: is shown the responses of each iteration.
+        seen: is shown each iteration's responses.
         checkpoint_dir, save_every: where all is saved, and how often; 0: when the loop ends.
         resume: go on from what is there, given the policy, value and reference that the run began
             with; if nothing is, begin. settings: what else must be the same then.
@@ -230,7 +231,7 @@ class _Run:
         )
 
     def _scores(
-        self, rows: Rollout, prompts: list[str], responses: list[str]
+        self, rows: Rollout, prompts: list[Prompt], responses: list[str]
     ) -> tuple[Tensor, Tensor | None]:
         """What is learned from, and what is only told."""
         scores = checked(self.reward(prompts, responses), prompts, responses, "reward")
@@ -343,7 +344,7 @@ class _Run:
         return found
 
 
-def checked(found: Any, prompts: list[str], responses: list[str], name: str) -> Tensor:
+def checked(found: Any, prompts: list[Prompt], responses: list[str], name: str) -> Tensor:
     """Scores as a tensor (B,) in float32.
 
     Raises:

@@ -24,6 +24,7 @@ from typing import Any
 from torch import Tensor
 
 from gptcore import checkpoint
+from gptcore.text.dialogues import Prompt
 from gptcore.text.streams import Batches
 from gptcore.train.corpus import DataConfig, prepare
 from gptcore.train.folders import alone_in, check_folder, choose_device, saved_step
@@ -65,14 +66,15 @@ class PPORun:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
-        for name, least in {"windows": 1, "save_every": 0, "sample_every": 0, "n_samples": 1}.items():
+        rules = {"windows": 1, "save_every": 0, "sample_every": 0, "n_samples": 1}
+        for name, least in rules.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}")
 
 
 def train_policy(
     run: PPORun,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     reward: Reward,
     *,
     value: Any = None,
@@ -106,7 +108,7 @@ def train_policy(
 
 def _begun(
     run: PPORun,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt],
     reward: Reward,
     given: dict[str, Any],
     settings: dict[str, Any],
@@ -120,11 +122,9 @@ def _begun(
     average = copy.deepcopy(policy) if run.config.ema is not None else None
     text = None
     if run.config.ptx:
-        corpus = prepare(
-            run.data or DataConfig(), policy.config.vocab_size, run.out / "data", tokenizer=tokenizer
-        )
-        n_ctx = policy.config.n_ctx
-        text = Batches(corpus.train, run.windows, n_ctx, run.config.seed, policy.device)
+        data, shape = run.data or DataConfig(), policy.config
+        corpus = prepare(data, shape.vocab_size, run.out / "data", tokenizer=tokenizer)
+        text = Batches(corpus.train, run.windows, shape.n_ctx, run.config.seed, policy.device)
     samples = _Samples(run, shown, saved_step(run.out) if resuming else 0)
     steps = ppo(
         policy,
@@ -190,7 +190,7 @@ class _Samples:
         os.replace(half_written, self.path)  # what a killed run will say again is taken back
 
     def __call__(
-        self, step: int, prompts: list[str], responses: list[str], scores: Tensor
+        self, step: int, prompts: list[Prompt], responses: list[str], scores: Tensor
     ) -> None:
         every = self.run.sample_every
         if not every or (step > 1 and step % every):
@@ -203,6 +203,48 @@ class _Samples:
                 file.write(json.dumps(row) + "\n")
                 if self.shown is not None:
                     self.shown(row)
+
+
+def read_prompts(path: str | Path) -> list[Prompt]:
+    """Prompts of a file of JSON lines: a text each, {"prompt": text}, or a dialogue so far.
+
+    A dialogue is a list of [who, text], or of {"role": who, "content": text}. Other keys of a line
+    are left aside, so a file of comparisons or demonstrations serves, too.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a line is none of these, or there is none; the message says which lines.
+    """
+    found: list[Prompt] = []
+    wrong = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip():
+            try:
+                found.append(_prompt(json.loads(line)))
+            except (ValueError, KeyError, TypeError) as error:
+                told = f"no {error}" if isinstance(error, KeyError) else str(error)
+                wrong.append(f"line {number}: {told}")
+    if wrong:
+        more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ValueError(f"{path} has lines that are no prompt: {'; '.join(wrong[:3])}{more}")
+    if not found:
+        raise ValueError(f"{path} is empty: write one prompt a line, as JSON")
+    return found
+
+
+def _prompt(row: Any) -> Prompt:
+    """The prompt of a line."""
+    asked = row["prompt"] if isinstance(row, dict) else row
+    if isinstance(asked, list):
+        asked = [
+            (turn["role"], turn["content"]) if isinstance(turn, dict) else tuple(turn)
+            for turn in asked
+        ]
+        if not asked or not all(len(t) == 2 and all(isinstance(x, str) for x in t) for t in asked):
+            raise ValueError("a dialogue must be a list of [who, text]")
+    elif not isinstance(asked, str) or not asked.strip():
+        raise ValueError(f"{json.dumps(asked)} is no text")
+    return asked
 
 
 def curves(records: list[dict[str, Any]], points: int = CURVE_POINTS) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,8 +21,9 @@ from torch import Tensor, nn
 from gptcore import checkpoint
 from gptcore.heads.value import Value
 from gptcore.model import GPT
-from gptcore.sampling.prompts import encode, writer_of
+from gptcore.sampling.prompts import writer_of
 from gptcore.sampling.rollouts import tokens_that_stop
+from gptcore.text.dialogues import Prompt, prompts_ids
 from gptcore.text.streams import Batches
 from gptcore.train.guards import Deferred
 from gptcore.train.loop import has_run
@@ -50,21 +52,22 @@ class Prompts:
     """
 
     def __init__(
-        self, policy: GPT, tokenizer: Tokenizer, texts: Sequence[str], config: PPOConfig
+        self, policy: GPT, tokenizer: Tokenizer, texts: Sequence[Prompt], config: PPOConfig
     ) -> None:
         model = writer_of(policy)
-        if isinstance(texts, str):
-            raise TypeError(f"prompts={texts!r} must be a list of texts, not one text")
+        if tokenizer.vocab_size > model.config.vocab_size:
+            raise ValueError(
+                f"tokenizer has {tokenizer.vocab_size} tokens, which must not exceed the policy's "
+                f"vocab_size={model.config.vocab_size}: they do not belong together"
+            )
         self.stop = tokens_that_stop(tokenizer)
         self.config, self.given = config, len(texts)
         room = model.config.n_ctx - config.max_new_tokens
-        known = {
-            text: encode(model, tokenizer, text, f"prompts[{i}]") for i, text in enumerate(texts)
-        }
-        self.texts = [text for text in texts if len(known[text]) <= room]
-        self.ids = [known[text] for text in self.texts]
+        known = prompts_ids(texts, tokenizer)
+        self.texts = [text for text, ids in zip(texts, known, strict=True) if len(ids) <= room]
+        self.ids = [ids for ids in known if len(ids) <= room]
         if not self.texts:
-            longest = max(map(len, known.values()), default=0)
+            longest = max(map(len, known), default=0)
             raise ValueError(
                 f"none of {len(texts)} prompts leaves room: a prompt must have from 1 to {room} "
                 f"tokens, n_ctx={model.config.n_ctx} less max_new_tokens={config.max_new_tokens}; "
@@ -96,7 +99,7 @@ class Prompts:
 
     def identity(self) -> str:
         """A digest of the prompts, in their order."""
-        return hashlib.sha256("\0".join(self.texts).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.texts).encode()).hexdigest()
 
 
 class Participants:

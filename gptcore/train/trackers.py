@@ -24,6 +24,7 @@ from gptcore.train.loop import Step
 
 Tracker = Literal["tensorboard", "wandb"]
 DRAWN = ("loss", "val_loss", "lr", "grad_norm", "tokens_per_s")
+DRAWN += ("reward", "true_reward", "kl", "beta", "length", "entropy", "clip_fraction")
 
 
 @contextmanager

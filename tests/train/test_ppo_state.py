@@ -108,20 +108,22 @@ def test_a_run_that_diverges_says_so_and_is_not_saved(tmp_path):
 
 
 def test_prompts_that_leave_no_room_are_left_out_and_counted():
-    shown, long = [], "too long a prompt"  # 17 tokens; 24 - 8 = 16 is the longest
+    shown, long = [], "too long a prompt"  # 17 tokens and 2; 24 - 8 = 16 is the longest
     with pytest.warns(UserWarning, match="1 of 3 prompts have more than 16 tokens, n_ctx=24 less"):
         steps = ppo(
             policy(), LETTERS, ["a", long, "b"], count_a, ONCE, seen=lambda *x: shown.append(x)
         )
     list(steps)
     assert set(shown[0][1]) == {"a", "b"}
-    with pytest.raises(ValueError, match="none of 1 prompts leaves room.*the longest has 17"):
+    with pytest.raises(ValueError, match="none of 1 prompts leaves room.*the longest has 19"):
         ppo(policy(), LETTERS, [long], count_a, ONCE)
     with pytest.raises(ValueError, match="none of 0 prompts leaves room"):
         ppo(policy(), LETTERS, [], count_a, ONCE)
-    with pytest.raises(ValueError, match=r"prompts\[1\]='' has no tokens"):
+    with pytest.raises(ValueError, match=r"prompts\[1\]: prompt='' is empty"):
         ppo(policy(), LETTERS, ["a", ""], count_a, ONCE)
-    with pytest.raises(TypeError, match="prompts='a' must be a list of texts"):
+    with pytest.raises(TypeError, match=r"prompts\[1\]=7 must be a text, or a list of turns"):
+        ppo(policy(), LETTERS, ["a", 7], count_a, ONCE)
+    with pytest.raises(TypeError, match="prompts='a' must be a list of prompts"):
         ppo(policy(), LETTERS, "a", count_a, ONCE)
 
 
