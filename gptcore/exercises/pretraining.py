@@ -259,16 +259,16 @@ UPDATES = 3
 BUGS = {
     "targets": "The network is asked for the tokens that it is reading: it learns to copy. The "
     "loss takes `targets`, what follows each token.",
-    "zero": "The slopes of earlier updates are still in there: `backward` adds to what it finds. "
+    "zero": "The gradients of earlier updates are still there: `backward` adds to what it finds. "
     "Set them to zero before it.",
-    "clip": "The step is made with slopes that are too long. Cut them to length 1 between "
+    "clip": "The step is made with gradients that are too long. Cut them to length 1 between "
     "`backward` and `step`, not later.",
 }
 ELSEWHERE = {"zero": "what `backward` finds when it begins", "clip": "what `step` is made with"}
 
 
 def _student() -> tuple[GPT, torch.optim.SGD]:
-    """A network small enough for a check, with slopes that are too long, and plain descent."""
+    """A network small enough for a check, with gradients that are too long, and plain descent."""
     config = GPTConfig(
         vocab_size=11, n_ctx=6, n_layer=1, n_head=1, d_model=8, norm="post", dropout=0.0
     )
@@ -315,7 +315,7 @@ def _train_step(answer: Any) -> str:
         return lambda: _weights_after(lambda *inputs: _step(*inputs, bugs=bugs))[0]
 
     mistakes = {
-        "The weights have not moved: the slopes were set to zero between `backward` and `step`, "
+        "The weights have not moved: the gradients were set to zero between `backward` and `step`, "
         "or no step was made.": wrong("no step"),
     }
     for count in (1, 2):

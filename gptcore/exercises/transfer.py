@@ -362,7 +362,7 @@ def _interval(answer: Any) -> str:
 
 
 EXERCISES = [
-    Exercise("7.1", "The slope, with and without the logarithm", "easy", 10, _slopes),
+    Exercise("7.1", "The gradient, with and without the logarithm", "easy", 10, _slopes),
     Exercise("7.2", "What Table 5 says", "easy", 10, _worth),
     Exercise("7.3", "When accuracy misleads", "medium", 15, _matthews),
     Exercise("7.4", "Endings of different length", "medium", 15, _endings),

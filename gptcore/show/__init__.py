@@ -22,6 +22,7 @@ from gptcore.show.explorers.budget.budget import BudgetGame
 from gptcore.show.explorers.calculator.calculator import TrainingCalculator
 from gptcore.show.explorers.depth.depth import DepthExplorer
 from gptcore.show.explorers.input_layout.input_layout import InputLayout
+from gptcore.show.explorers.label_counts.label_counts import LabelCounts
 from gptcore.show.explorers.live_curve.live_curve import LiveCurve
 from gptcore.show.explorers.mask_painter.mask_painter import MaskPainter
 from gptcore.show.explorers.playground.playground import TokenizerPlayground
@@ -39,6 +40,7 @@ __all__ = [
     "BudgetGame",
     "DepthExplorer",
     "InputLayout",
+    "LabelCounts",
     "LiveCurve",
     "MaskPainter",
     "ResidualStream",

@@ -8,8 +8,8 @@ from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.show import (
     Anatomy, AnswersExplorer, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer,
-    InputLayout, LiveCurve, MaskPainter, ResidualStream, SamplingExplorer, ShotsExplorer,
-    TokenizerPlayground, TrainingCalculator,
+    InputLayout, LabelCounts, LiveCurve, MaskPainter, ResidualStream, SamplingExplorer,
+    ShotsExplorer, TokenizerPlayground, TrainingCalculator,
 )
 from gptcore.experiments import Record
 from gptcore.tales.lines import Asked, Lines
@@ -35,6 +35,8 @@ asks = Record({}, [{"condition": name, "role": "reported", "seed": seed, "n_para
                     "items": "1" * 90 + "0" * 285, "options": logs(0.1 * i)}
                    for n_params, names in ((3, ("300k 0", "300k 1")), (10, ("1m 0", "1m 0.3",
                    "1m 1, shuffled"))) for i, name in enumerate(names) for seed in (0, 1)])
+taught = Record({}, [{"condition": f"{way}, {n}", "role": "reported", "seed": 0, "test": 0.5,
+                      "items": "10" * 20} for way in ("read", "scratch") for n in (75, 150)])
 lists = ["items", "shuffled", "answers alone", "another form"]
 lists += [f"{name} {k}" for name in ("shots", "fits") for k in range(4)]
 said = lambda i: [[[[-0.1 * n * k - i * tale for n in range(15)] for k in range(7)]
@@ -53,6 +55,7 @@ EXPLORERS = {
     "calculator": "TrainingCalculator()",
     "depth": "DepthExplorer(deep, deep, unigram=5, uniform=6, n_layer=6, lr=0.01)",
     "input_layout": "InputLayout({'Own': tokenizer}, covered=False)",
+    "label_counts": "LabelCounts(taught, one='read, 75', other='scratch, 150')",
     "mask_painter": "MaskPainter()",
     "playground": "TokenizerPlayground({'Own': tokenizer, 'Bytes': 'bytes'})",
     "residual_stream": "ResidualStream(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
@@ -69,6 +72,7 @@ ROOTS = {
     "calculator": ".gpt-calculator",
     "depth": ".gpt-depth",
     "input_layout": ".gpt-inputs",
+    "label_counts": ".gpt-labels",
     "mask_painter": ".gpt-masks",
     "playground": ".gpt-playground",
     "residual_stream": ".gpt-residual",

@@ -268,7 +268,7 @@ WRONG = [
     ("5.5", lambda shapes: [n for n, s in shapes.items() if len(s) == 2], "three dimensions"),
     ("5.6", slip(copy=True), "learns to copy. The loss takes `targets`, what follows each token."),
     ("5.6", slip(zero="never"), "`backward` adds to what it finds. Set them to zero before it."),
-    ("5.6", slip(clip="late"), "slopes that are too long"),
+    ("5.6", slip(clip="late"), "gradients that are too long"),
     ("5.6", slip(zero="between"), "have not moved"),
     ("5.6", slip(zero="never", clip="late"), "not all: look at what `step` is made with."),
     ("5.6", slip(copy=True, zero="never"), "not all: look at what `backward` finds"),
