@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from node import node
 
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 sys.path.insert(0, str(BENCH))
@@ -64,9 +65,9 @@ def test_a_program_apart_is_timed_where_it_runs():
         program.close()
 
 
-def glance(name):
+def glance(name, *arguments):
     """What a file of bench prints below its header when it takes a glance."""
-    command = [sys.executable, str(BENCH / f"{name}.py"), "--quick", "--threads", "1"]
+    command = [sys.executable, str(BENCH / f"{name}.py"), "--quick", *arguments]
     environment = os.environ | {"PYTHONPATH": str(BENCH.parent)}
     out = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert out.returncode == 0, out.stderr[-2000:]
@@ -87,14 +88,22 @@ def assert_ratios(lines, first_target):
     [("training", 3, ">= 1.3x"), ("generation", 5, ">= 3.0x"), ("sparse", 16, ">= 10x")],
 )
 def test_a_glance_prints_ratios_beside_their_targets(name, rows, target):
-    lines = glance(name)
+    lines = glance(name, "--threads", "1")
     assert len(lines) == rows
     assert_ratios(lines, target)
 
 
+def test_the_engine_of_the_pages_is_compared_with_pytorch():
+    """The smallest shipped model in Node; other ids than PyTorch's stop the comparison."""
+    node()
+    lines = glance("engine")
+    assert len(lines) == 1 and lines[0].startswith("tales-gpt2-300k, Node, first token after")
+    assert_ratios(lines, "<= 20 ms (50 tokens/s)")
+
+
 def test_fine_tuning_is_compared_with_the_trainer_and_the_auxiliary_objective_has_a_price():
     """Their losses are ours at every update, or the file stops with an error."""
-    *rows, costs = glance("finetuning")
+    *rows, costs = glance("finetuning", "--threads", "1")
     assert len(rows) == 2
     assert_ratios(rows, ">= 1x")
     assert re.fullmatch(r"The auxiliary objective \(lambda = 0.5\) adds -?\d+% to our step", costs)

@@ -21,7 +21,8 @@ STAGE = BUILD / "src"
 HTML = BUILD / "html"
 STAMP = BUILD / "html.built-from"
 # Besides the staged pages, these decide what the pages look like.
-MACHINERY = ("book/_ext", "book/_assets", "book/_tools", "gptcore/show", "requirements.txt")
+MACHINERY = ("book/_ext", "book/_assets", "book/_tools", "gptcore/show", "data/checkpoints")
+MACHINERY += ("requirements.txt",)
 
 
 def main() -> int:

@@ -13,9 +13,10 @@ from browsing import (
     width_complaints,
     write_page,
 )
-from offline import explorer_files
+from offline import explorer_files, late_files
 from playwright.sync_api import Browser, Page
 
+from gptcore.checkpoint import load
 from gptcore.show import AttentionExplorer
 from gptcore.tokenizer import Tokenizer
 
@@ -276,7 +277,7 @@ def test_live_regions_and_names(browser: Browser, home: str) -> None:
         "all => all.map((e) => e.ariaLabel || e.labels?.[0]?.textContent || e.textContent)",
     )
     assert all(name.strip() for name in named)
-    assert page.locator("form").is_hidden(), "the box for a text of one's own needs Python"
+    assert page.locator("form").is_hidden(), "nobody here answers a text of one's own"
     context.close()
 
 
@@ -289,6 +290,17 @@ def test_a_page_gets_what_its_explorers_need_and_nothing_else(explorer) -> None:
     unknown = explorer.twin().replace('"attention"', '"no-such"', 1)
     with pytest.raises(FileNotFoundError, match="no-such.js"):
         explorer_files(unknown)
+
+
+def test_a_page_may_ask_later_for_the_models_that_it_names(explorer) -> None:
+    """What runs them and their weights, once each; never among what the page loads by itself."""
+    assert late_files(explorer.twin()) == {}
+    shipped = AttentionExplorer(*load("tales-gpt2-300k"), ["Tom"]).twin()
+    late = late_files(explorer.twin() + shipped * 2)
+    assert list(late) == ["explorer-engine.js", "model-tales-gpt2-300k.js"]
+    assert not late.keys() & explorer_files(shipped).keys()
+    with pytest.raises(KeyError, match="nobody"):
+        late_files(shipped.replace('data-model="tales-gpt2-300k"', 'data-model="nobody"'))
 
 
 def write_page_with(folder: Path, explorer: AttentionExplorer, module: str) -> None:

@@ -267,7 +267,7 @@ def test_scripts_of_models_have_at_most_12_megabytes() -> None:
 def test_a_shipped_model_says_what_pytorch_says(name: str) -> None:
     """100 prompts from unread tales: logits within 1e-3; of 10 of them all weights and the text."""
     model, tokenizer = load(name)
-    prompts = held_out(tokenizer)
+    prompts = cases.prompts(tokenizer, 100)
     asks = [["run", ids, {}] for ids in prompts]
     asks += [["run", ids, {"trace": True}] for ids in prompts[:10]]
     asks += [["generate", ids, {"temperature": 0, "maxTokens": 40}] for ids in prompts[:10]]
@@ -284,9 +284,3 @@ def test_a_shipped_model_says_what_pytorch_says(name: str) -> None:
             model, torch.tensor([ids]), temperature=0, max_new_tokens=len(written["ids"])
         )
         assert written["ids"] == [int(token) for token in greedy]
-
-
-def held_out(tokenizer: Tokenizer) -> list[list[int]]:
-    """The beginnings of 100 tales that no shipped model has read, 3 to 60 tokens each."""
-    texts = cases.unread(100)
-    return [tokenizer.encode(text)[: 3 + 57 * i // 99] for i, text in enumerate(texts)]

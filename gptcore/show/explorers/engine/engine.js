@@ -86,9 +86,9 @@ class Model {
     const stop = () => this.post({ id, what: "stop" });
     return new Promise((resolve, reject) => {
       this.jobs.set(id, { resolve, reject, onToken, end: () => signal?.removeEventListener("abort", stop) });
-      this.post({ id, what, given });
-      if (signal?.aborted) stop();
+      if (signal?.aborted) stop(); // heard before the job, so that it never begins
       else signal?.addEventListener("abort", stop, { once: true });
+      this.post({ id, what, given });
     });
   }
 

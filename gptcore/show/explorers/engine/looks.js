@@ -47,11 +47,27 @@ export async function packedVectors({ qkv, n }, { n_head: H, d_model: C }, pause
 
 /** ln p of every token, from logits. */
 export function logSoftmax(logits) {
+  const logp = new Float64Array(logits.length);
   let most = -Infinity, sum = 0;
-  for (const logit of logits) if (logit > most) most = logit;
-  for (const logit of logits) sum += Math.exp(logit - most);
+  for (let i = 0; i < logp.length; i++) if (logits[i] > most) most = logits[i];
+  for (let i = 0; i < logp.length; i++) sum += Math.exp(logits[i] - most);
   const norm = most + Math.log(sum);
-  return Float64Array.from(logits, (logit) => logit - norm);
+  for (let i = 0; i < logp.length; i++) logp[i] = logits[i] - norm;
+  return logp;
+}
+
+/** The rank of a token, counted from 1: how many are likelier. */
+function rankOf(logp, id) {
+  let rank = 1;
+  for (let i = 0; i < logp.length; i++) if (logp[i] > logp[id]) rank += 1;
+  return rank;
+}
+
+/** In nats. */
+function entropyOf(logp) {
+  let sum = 0;
+  for (let i = 0; i < logp.length; i++) if (logp[i] > -Infinity) sum -= Math.exp(logp[i]) * logp[i];
+  return sum;
 }
 
 /**
@@ -71,15 +87,13 @@ export async function readings(net, trace, kept, after, top, pause) {
     }
     here.forEach((logp, depth) => {
       const places = likeliestOf(logp, top), true_ = after[t] ?? kept.at(-1);
-      const [rank, itself] = [true_, kept[t]].map((id) => (
-        logp.reduce((n, value) => n + (value > logp[id]), 1)));
-      const entropy = logp.reduce((sum, value) => sum - (value > -Infinity ? Math.exp(value) * value : 0), 0);
+      const rank = rankOf(logp, true_), itself = rankOf(logp, kept[t]);
       const share = (value) => rounded(MOST * Math.min(1, Math.exp(value / 2)));
       const of = (other) => places.map((id) => (other ? share(other[id]) : 0));
       best.push(places);
       places.forEach((id) => ids.add(id));
       numbers.set([...places.map(() => 0), ...of(logp), ...of(here[depth - 1]), ...of(here[depth + 1]),
-        rank, share(logp[true_]), itself, share(logp[kept[t]]), rounded(1000 * entropy)],
+        rank, share(logp[true_]), itself, share(logp[kept[t]]), rounded(1000 * entropyOf(logp))],
       (t * depths + depth) * size);
       sums[depth][0] += itself === 1;
       if (t >= after.length) return; // where the text ends nothing is known to follow

@@ -95,14 +95,13 @@ export class Engine {
     this.fitting(ids.length);
     const trace = wanted ? net.newTrace(ids.length) : null;
     const logits = await this.follow(ids, trace);
-    const found = { logits, next: this.likeliest(logits, chances(logits, how), top) };
+    const found = { logits, next: this.likeliest(chances(logits), chances(logits, how), top) };
     return trace ? { ...found, trace, labels: ids.map((id) => tokenizer.label(id)) } : found;
   }
 
   /** The `top` likeliest tokens with their probability, and what they are drawn with. */
-  likeliest(logits, drawn, top) {
+  likeliest(p, drawn, top) {
     if (!top) return [];
-    const p = chances(logits);
     return likeliestOf(p, Math.min(top, p.length)).map((id) => (
       { id, token: this.tokenizer.label(id), p: p[id], chance: drawn[id] }));
   }
@@ -124,13 +123,13 @@ export class Engine {
       else if (ids.length === net.config.n_ctx) why = "context";
       if (why !== "length") break;
       const logits = await this.follow(ids), drawn = chances(logits, how);
-      const id = drawnBy(drawn, random()), next = this.likeliest(logits, drawn, top);
+      const p = chances(logits), id = drawnBy(drawn, random()), next = this.likeliest(p, drawn, top);
       const ends = tokenizer.ends.has(id), piece = ends ? "" : complete(id);
       ids.push(id);
       found.push(id);
       text += piece;
-      const [p, chance] = [chances(logits)[id], drawn[id]];
-      this.answer({ id: job, token: { id, token: tokenizer.label(id), text: piece, p, chance, next } });
+      const token = { id, token: tokenizer.label(id), text: piece, p: p[id], chance: drawn[id], next };
+      this.answer({ id: job, token });
       if (ends) {
         why = "end";
         break;

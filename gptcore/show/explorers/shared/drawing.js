@@ -53,23 +53,28 @@ export function largest(values) {
 
 /** What each token is drawn with: `logits` after temperature, then top-k, then top-p. */
 export function chances(logits, { temperature = 1, topK: k = 0, topP: limit = 1, rule = "textbook" } = {}) {
-  const best = largest(logits);
-  if (temperature === 0) return Float64Array.from(logits, (_, i) => (i === best ? 1 : 0));
-  const p = Float64Array.from(logits, (logit) => Math.exp((logit - logits[best]) / temperature));
+  const best = largest(logits), p = new Float64Array(logits.length); // loops: `map` is ten times slower
+  if (temperature === 0) {
+    p[best] = 1;
+    return p;
+  }
+  for (let i = 0; i < p.length; i++) p[i] = Math.exp((logits[i] - logits[best]) / temperature);
   if (k || limit < 1) {
     const falling = p.slice().sort().reverse();
-    const left = falling.subarray(0, topK(falling, k)), mass = total(left);
-    const n = topP(left.map((value) => value / mass), 0, limit, rule);
-    for (let i = 0; i < p.length; i++) if (p[i] < left[n - 1]) p[i] = 0;
+    const left = divided(falling.subarray(0, topK(falling, k)));
+    const n = topP(left, 0, limit, rule);
+    for (let i = 0; i < p.length; i++) if (p[i] < falling[n - 1]) p[i] = 0;
   }
-  const mass = total(p);
-  return p.map((value) => value / mass);
+  return divided(p);
 }
 
-function total(values) {
+/** Numbers divided by their sum. */
+function divided(values) {
+  const shares = new Float64Array(values.length);
   let sum = 0;
-  for (const value of values) sum += value;
-  return sum;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  for (let i = 0; i < values.length; i++) shares[i] = values[i] / sum;
+  return shares;
 }
 
 /** Which token a number from 0 to 1 draws; -1 where p sums to less and the number is beyond. */
