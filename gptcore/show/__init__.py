@@ -21,6 +21,7 @@ from gptcore.show.explorers.attention_steps.attention_steps import AttentionStep
 from gptcore.show.explorers.budget.budget import BudgetGame
 from gptcore.show.explorers.calculator.calculator import TrainingCalculator
 from gptcore.show.explorers.depth.depth import DepthExplorer
+from gptcore.show.explorers.descent.descent import Descent
 from gptcore.show.explorers.input_layout.input_layout import InputLayout
 from gptcore.show.explorers.label_counts.label_counts import LabelCounts
 from gptcore.show.explorers.live_curve.live_curve import LiveCurve
@@ -39,6 +40,7 @@ __all__ = [
     "AttentionSteps",
     "BudgetGame",
     "DepthExplorer",
+    "Descent",
     "InputLayout",
     "LabelCounts",
     "LiveCurve",

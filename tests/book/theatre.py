@@ -8,7 +8,7 @@ from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.show import (
     Anatomy, AnswersExplorer, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer,
-    InputLayout, LabelCounts, LiveCurve, MaskPainter, ResidualStream, SamplingExplorer,
+    Descent, InputLayout, LabelCounts, LiveCurve, MaskPainter, ResidualStream, SamplingExplorer,
     ShotsExplorer, TokenizerPlayground, TrainingCalculator,
 )
 from gptcore.experiments import Record
@@ -54,6 +54,7 @@ EXPLORERS = {
     "budget": "BudgetGame(games)",
     "calculator": "TrainingCalculator()",
     "depth": "DepthExplorer(deep, deep, unigram=5, uniform=6, n_layer=6, lr=0.01)",
+    "descent": "Descent()",
     "input_layout": "InputLayout({'Own': tokenizer}, covered=False)",
     "label_counts": "LabelCounts(taught, one='read, 75', other='scratch, 150')",
     "mask_painter": "MaskPainter()",
@@ -71,6 +72,7 @@ ROOTS = {
     "budget": ".gpt-budget",
     "calculator": ".gpt-calculator",
     "depth": ".gpt-depth",
+    "descent": ".gpt-descent",
     "input_layout": ".gpt-inputs",
     "label_counts": ".gpt-labels",
     "mask_painter": ".gpt-masks",
