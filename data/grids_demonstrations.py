@@ -17,7 +17,11 @@ SHAPES = {
     "300k": {"n_layer": 3, "n_head": 2, "d_model": 64},
     "1m": {"n_layer": 4, "n_head": 4, "d_model": 128},
 }
-RATES = {"100k": (4e-3, 8e-3), "300k": (4e-3, 8e-3), "1m": (2e-3, 4e-3)}
+RATES = {
+    "100k": (4e-3, 8e-3, 1.6e-2),
+    "300k": (4e-3, 8e-3, 1.6e-2),
+    "1m": (1e-3, 2e-3, 4e-3),
+}
 RARE = (0.0, 0.01, 0.1)
 DOCUMENTS = 60_000
 SEEDS, MORE = (0, 1, 2), (0, 1, 2, 3, 4)
@@ -70,7 +74,7 @@ def demonstrations() -> list[Grid]:
         )
         for share in (0.001, 0.01, 0.1)
     ]
-    budget = "2.6M tokens; the rate of each size chosen of two"
+    budget = "2.6M tokens; the rate of each size chosen of three"
     read_all = "its demonstrations, all of them; how little weights are held back chosen of three"
     return [
         Grid("demonstrations", demonstrated, (*tuned, *others, *rare, *controls), SEEDS, budget),

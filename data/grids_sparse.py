@@ -16,7 +16,7 @@ PATTERNS = {
     "dense and banded": ("dense", "banded"),
     "banded and strided": ("banded", "strided"),
 }
-RATES = (6e-3, 1.2e-2)
+RATES = (3e-3, 6e-3, 1.2e-2, 2.4e-2)
 SHAPE = {"n_ctx": 1024, "n_layer": 2, "n_head": 2, "d_model": 64, "norm": "pre", "dropout": 0.0}
 READ = {"tales": 10_000, "held_out": 0.1, "tokenizer": "data/checkpoints/tales-gpt1"}
 """A tale has some 250 of these tokens, so four of them fill the context."""
@@ -38,7 +38,7 @@ def sparse() -> list[Grid]:
         )
         for name, pattern in PATTERNS.items()
     )
-    budget = "2M tokens, two learning rates a pattern, a cosine that ends with them"
+    budget = "2M tokens, four learning rates a pattern, a cosine that ends with them"
     return [Grid("sparse", pretrained, conditions, (0, 1, 2), budget)]
 
 

@@ -173,7 +173,7 @@ def write_page(folder: Path, body: str, theme: str = "light") -> Path:
 def drawing_complaints(page: Page) -> list[str]:
     """List formulas, charts and explorers that a page should show and does not."""
     return page.evaluate(
-        """() => {
+        r"""() => {
       const found = [], box = (e) => e.getBoundingClientRect();
       const formulas = document.querySelectorAll("span.math, div.math").length;
       const drawn = [...document.querySelectorAll("mjx-container")];
