@@ -25,6 +25,13 @@ test("ties are kept together", () => {
   near(page.chances([2, 2], { temperature: 0 }), [1, 0]); // and at 0 the first one wins
 });
 
+test("a setting that breaks its rule is named with its value", () => {
+  const wrong = { temperature: [-1, NaN, Infinity], topK: [-1, 1.5], topP: [0, 1.1, NaN], rule: ["x"] };
+  for (const [name, values] of Object.entries(wrong))
+    for (const value of values)
+      assert.throws(() => page.chances(LOGITS, { [name]: value }), new RegExp(`${name}=${value} must`));
+});
+
 test("a number draws the token in whose stretch it lies", () => {
   const p = [0.25, 0, 0.5, 0.25, 0];
   assert.deepEqual([0, 0.2499, 0.25, 0.7499, 0.75, 0.9999, 1].map((u) => page.drawnBy(p, u)),

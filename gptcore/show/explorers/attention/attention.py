@@ -28,7 +28,7 @@ __all__ = ["AttentionExplorer", "look", "pack"]
 
 
 class AttentionExplorer(TextExplorer):
-    """All layers and heads of a model on some texts; in Jupyter, on any text typed.
+    """All layers and heads of a model on some texts, and on any text typed (`TextExplorer`).
 
     Weights are looked up when the explorer is made: a model trained further afterwards answers
     only for what is typed. Layers, heads and positions count from 0, as in `model.h[0]` and

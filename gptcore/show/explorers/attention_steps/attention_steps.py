@@ -41,8 +41,8 @@ class AttentionSteps(TextExplorer):
     """From queries, keys and values to the output of a head, for short texts and all heads.
 
     A slider walks through the six steps; a cell, pointed at, shows the sum that made it; the mask
-    can be broken. In Jupyter any text can be typed. What a head computes is looked up when the
-    explorer is made. Layers, heads and positions count from 0.
+    can be broken. Any text can be typed, as `TextExplorer` says. What a head computes is looked up
+    when the explorer is made. Layers, heads and positions count from 0.
 
     In a page a text of T tokens takes 8 C L T bytes: 98 kB for 12 tokens, width 256, 4 layers.
 

@@ -39,9 +39,9 @@ NATS = 1_000  # steps of an entropy in one nat
 class ResidualStream(TextExplorer):
     """Positions down, depth across: the token that each reading puts on top, and how surely.
 
-    In Jupyter also for any text typed. Readings are taken when the explorer is made: a model
-    trained further afterwards answers only for what is typed. Depth 0 is the sum of embeddings,
-    depth l + 1 the stream after layer l; layers and positions count from 0.
+    Also for any text typed, as `TextExplorer` says. Readings are taken when the explorer is made: a
+    model trained further afterwards answers only for what is typed. Depth 0 is the sum of
+    embeddings, depth l + 1 the stream after layer l; layers and positions count from 0.
 
     Args:
         model: any GPT; it is used without dropout and given back as it was.

@@ -52,7 +52,12 @@ export function largest(values) {
 }
 
 /** What each token is drawn with: `logits` after temperature, then top-k, then top-p. */
-export function chances(logits, { temperature = 1, topK: k = 0, topP: limit = 1, rule = "textbook" } = {}) {
+export function chances(logits, how = {}) {
+  const { temperature = 1, topK: k = 0, topP: limit = 1, rule = "textbook" } = how;
+  insist("temperature", temperature, temperature >= 0 && temperature < Infinity, "a number from 0 on");
+  insist("topK", k, Number.isInteger(k) && k >= 0, "a whole number, 0 for all tokens");
+  insist("topP", limit, limit > 0 && limit <= 1, "in (0, 1], 1 for all tokens");
+  insist("rule", rule, ["textbook", "openai"].includes(rule), '"textbook" or "openai"');
   const best = largest(logits), p = new Float64Array(logits.length); // loops: `map` is ten times slower
   if (temperature === 0) {
     p[best] = 1;
@@ -66,6 +71,10 @@ export function chances(logits, { temperature = 1, topK: k = 0, topP: limit = 1,
     for (let i = 0; i < p.length; i++) if (p[i] < falling[n - 1]) p[i] = 0;
   }
   return divided(p);
+}
+
+function insist(name, value, holds, what) {
+  if (!holds) throw new RangeError(`${name}=${value} must be ${what}`);
 }
 
 /** Numbers divided by their sum. */
