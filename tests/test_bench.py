@@ -85,7 +85,12 @@ def assert_ratios(lines, first_target):
 
 @pytest.mark.parametrize(
     ("name", "rows", "target"),
-    [("training", 3, ">= 1.3x"), ("generation", 5, ">= 3.0x"), ("sparse", 16, ">= 10x")],
+    [
+        ("training", 3, ">= 1.3x"),
+        ("generation", 5, ">= 3.0x"),
+        ("sparse", 16, ">= 10x"),
+        ("ppo", 2, ""),
+    ],
 )
 def test_a_glance_prints_ratios_beside_their_targets(name, rows, target):
     lines = glance(name, "--threads", "1")

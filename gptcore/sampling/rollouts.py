@@ -119,7 +119,8 @@ def responses_of(
     """
     states = states_before(model, rows)
     output = model.output if vocab_size is None else model.output[:vocab_size]
-    return torch.nn.functional.linear(states, output) / temperature
+    logits = torch.nn.functional.linear(states, output)
+    return logits if temperature == 1 else logits / temperature
 
 
 def states_before(model: Any, rows: Rollout) -> Tensor:
@@ -228,7 +229,7 @@ class _Written:
         self.log_p = torch.zeros(n, longest, device=device)
         self.entropy = torch.zeros(n, longest, device=device)
         self.stopped = torch.zeros(n, dtype=torch.bool, device=device)
-        self.lengths = torch.full((n,), longest, device=device)
+        self.lengths = torch.zeros(n, dtype=torch.long, device=device)
 
     def write(
         self,
@@ -254,9 +255,9 @@ class _Written:
             chosen = log_p.gather(1, tokens[:, None])[:, 0]
             self.log_p[at, step] = torch.where(open_, chosen, 0.0)
             self.entropy[at, step] = torch.where(open_, torch.special.entr(p).sum(1), 0.0)
+            self.lengths[at] += open_
             ends = open_ & torch.isin(tokens, ending)
-            self.lengths[at[ends]] = step + 1
-            self.stopped[at[ends]] = True
+            self.stopped[at] |= ends
             open_ = open_ & ~ends
             n_open = int(open_.sum())
             if not n_open or step + 1 == longest:

@@ -44,7 +44,7 @@ def log_probs(logits: Tensor, tokens: Tensor, temperature: float = 1.0) -> Tenso
     Returns:
         (...), in nats.
     """
-    flat = (logits / temperature).flatten(0, -2)
+    flat = (logits if temperature == 1 else logits / temperature).flatten(0, -2)
     return -F.cross_entropy(flat, tokens.flatten(), reduction="none").view(tokens.shape)
 
 
