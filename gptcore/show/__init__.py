@@ -22,6 +22,7 @@ from gptcore.show.explorers.budget.budget import BudgetGame
 from gptcore.show.explorers.calculator.calculator import TrainingCalculator
 from gptcore.show.explorers.depth.depth import DepthExplorer
 from gptcore.show.explorers.descent.descent import Descent
+from gptcore.show.explorers.growth.growth import Growth, Moment
 from gptcore.show.explorers.input_layout.input_layout import InputLayout
 from gptcore.show.explorers.label_counts.label_counts import LabelCounts
 from gptcore.show.explorers.live_curve.live_curve import LiveCurve
@@ -41,10 +42,12 @@ __all__ = [
     "BudgetGame",
     "DepthExplorer",
     "Descent",
+    "Growth",
     "InputLayout",
     "LabelCounts",
     "LiveCurve",
     "MaskPainter",
+    "Moment",
     "ResidualStream",
     "SamplingExplorer",
     "ShotsExplorer",

@@ -8,8 +8,8 @@ from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.show import (
     Anatomy, AnswersExplorer, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer,
-    Descent, InputLayout, LabelCounts, LiveCurve, MaskPainter, ResidualStream, SamplingExplorer,
-    ShotsExplorer, TokenizerPlayground, TrainingCalculator,
+    Descent, Growth, InputLayout, LabelCounts, LiveCurve, MaskPainter, Moment, ResidualStream,
+    SamplingExplorer, ShotsExplorer, TokenizerPlayground, TrainingCalculator,
 )
 from gptcore.experiments import Record
 from gptcore.tales.lines import Asked, Lines
@@ -55,6 +55,7 @@ EXPLORERS = {
     "calculator": "TrainingCalculator()",
     "depth": "DepthExplorer(deep, deep, unigram=5, uniform=6, n_layer=6, lr=0.01)",
     "descent": "Descent()",
+    "growth": "Growth([Moment(str(n), n, 7.0 - n / 99, STORY) for n in (0, 9, 99)], {})",
     "input_layout": "InputLayout({'Own': tokenizer}, covered=False)",
     "label_counts": "LabelCounts(taught, one='read, 75', other='scratch, 150')",
     "mask_painter": "MaskPainter()",
@@ -73,6 +74,7 @@ ROOTS = {
     "calculator": ".gpt-calculator",
     "depth": ".gpt-depth",
     "descent": ".gpt-descent",
+    "growth": ".gpt-growth",
     "input_layout": ".gpt-inputs",
     "label_counts": ".gpt-labels",
     "mask_painter": ".gpt-masks",

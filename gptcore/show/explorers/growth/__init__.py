@@ -1,0 +1,1 @@
+"""What a network writes as it learns: its loss, and its text at some moments."""
