@@ -1,4 +1,4 @@
-"""How well counting predicts held-out text: the baselines beside every language model.
+"""How well counting predicts held-out text: baselines beside every language model, and their best.
 
 Source: Chen and Goodman 1998, "An Empirical Study of Smoothing Techniques for Language Modeling",
 §2.7 and §4.1 (interpolated Kneser-Ney).
@@ -6,7 +6,7 @@ Source: Chen and Goodman 1998, "An Empirical Study of Smoothing Techniques for L
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,86 @@ def ngram_baselines(
         nats -= [np.log(p).sum() for p in (unigram, *others)]
     means = (nats / (len(test) - 1)).tolist()
     return dict(zip(("unigram", "bigram", "trigram"), means, strict=True))
+
+
+@dataclass(frozen=True)
+class BestNgram:
+    """An n-gram model whose order and discount were chosen on validation text."""
+
+    order: int
+    """Tokens that an n-gram has: it predicts from the last `order` - 1."""
+    discount: float
+    valid: float
+    """Nats per token of the text that chose."""
+    test: float
+    """Nats per token of text that chose nothing."""
+
+
+def best_ngram(
+    train_tokens: Tokens,
+    valid_tokens: Tokens,
+    test_tokens: Tokens,
+    vocab_size: int,
+    orders: Sequence[int] = (2, 3, 4, 5),
+    discounts: Sequence[float] = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
+) -> BestNgram:
+    """Counting at its best: the interpolated Kneser-Ney model that predicts `valid_tokens` best.
+
+    A token with fewer tokens before it than the order asks for is scored from those that there are.
+
+    Args:
+        train_tokens, valid_tokens, test_tokens: (N,) ids, at least 2 each, one text each.
+        vocab_size: V; V to the highest order must fit in 63 bits.
+        orders: numbers of tokens to try, each at least 1.
+        discounts: what to try taking from every count, above 0 and below 1.
+
+    Returns:
+        Its order and discount, and its nats per token of both texts.
+
+    Raises:
+        ValueError: fewer than 2 tokens, an id outside [0, vocab_size), nothing to try, or an order,
+            a discount or V out of its bounds.
+
+    Source: Chen and Goodman 1998, §4.1; order and discount are chosen on held-out text.
+    """
+    bad = [d for d in discounts if not 0 < d < 1]
+    if bad or not len(discounts):
+        raise ValueError(f"discounts={list(discounts)} must be between 0 and 1, at least one")
+    if not len(orders) or min(orders) < 1 or vocab_size ** max(orders) >= 2**63:
+        allowed = "each at least 1, with vocab_size to the highest below 2**63"
+        raise ValueError(f"orders={list(orders)}, vocab_size={vocab_size}: {allowed}")
+    texts = {"train_tokens": train_tokens, "valid_tokens": valid_tokens, "test_tokens": test_tokens}
+    for name, tokens in texts.items():
+        if len(tokens) < 2:
+            raise ValueError(f"{name} has {len(tokens)} tokens; at least 2 are needed")
+    train, valid, test = (_ids(tokens, vocab_size) for tokens in texts.values())
+    found: list[BestNgram] = []
+    for order in orders:
+        levels = _levels(train, vocab_size, order)
+        for d in discounts:
+            score = _nats(levels, valid, vocab_size, d)
+            if not found or score < found[-1].valid:
+                found.append(BestNgram(order, d, score, _nats(levels, test, vocab_size, d)))
+    return found[-1]
+
+
+def _levels(train: np.ndarray, vocab_size: int, order: int) -> list[_Counts]:
+    """Counts of n-grams, single tokens first; below the longest, of distinct contexts."""
+    levels = [_Counts.of(_keys(train, vocab_size, order), vocab_size)]
+    for n in range(order - 1, 0, -1):
+        levels.append(_Counts.of(levels[-1].keys % vocab_size**n, vocab_size))
+    return levels[::-1]
+
+
+def _nats(levels: list[_Counts], text: np.ndarray, vocab_size: int, discount: float) -> float:
+    """Nats per token of a text but its first, from the shortest context to the longest."""
+    p = np.full(len(text) - 1, 1 / vocab_size)
+    for n, level in enumerate(levels, start=1):
+        first = max(n - 1, 1)  # the first token with n - 1 before it
+        token = text[first:].astype(np.int64)
+        context = _keys(text[:-1], vocab_size, n - 1) if n > 1 else 0 * token
+        p[first - 1 :] = level.discounted(context, token, p[first - 1 :], discount)
+    return float(-np.log(p).mean())
 
 
 def _pairs_and_triples(
@@ -155,7 +235,11 @@ class _Counts:
         return cls(keys, counts, keys[first] // vocab_size, totals, distinct, vocab_size)
 
     def discounted(
-        self, context: np.ndarray, token: np.ndarray, lower: np.ndarray | float
+        self,
+        context: np.ndarray,
+        token: np.ndarray,
+        lower: np.ndarray | float,
+        discount: float = DISCOUNT,
     ) -> np.ndarray:
         """Probability of each `token` after its `context`, `lower` being that with less context.
 
@@ -165,12 +249,13 @@ class _Counts:
         Args:
             context, token: (N,) int64, what to look up.
             lower: (N,), or one number for all.
+            discount: d, taken from every count.
         """
         seen = _look_up(self.keys, self.counts, context * self.vocab_size + token)
         total = _look_up(self.contexts, self.totals, context)
-        left = DISCOUNT * _look_up(self.contexts, self.distinct, context)
+        left = discount * _look_up(self.contexts, self.distinct, context)
         with np.errstate(invalid="ignore", divide="ignore"):
-            p = (np.maximum(seen - DISCOUNT, 0) + left * lower) / total
+            p = (np.maximum(seen - discount, 0) + left * lower) / total
         return np.where(total > 0, p, lower)
 
 

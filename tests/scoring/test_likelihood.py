@@ -9,7 +9,7 @@ import torch
 from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.scoring.likelihood import Score, evaluate
-from gptcore.scoring.ngrams import ngram_baselines
+from gptcore.scoring.ngrams import best_ngram, ngram_baselines
 
 P = torch.tensor([0.5, 0.25, 0.125, 0.125])
 
@@ -185,6 +185,54 @@ def test_more_context_helps_where_there_is_something_to_know():
     assert scores["trigram"] < scores["bigram"] < scores["unigram"] < math.log(8) + 0.01
     dull = ngram_baselines(noise[:15000], noise[15000:], 8)
     assert all(math.log(8) - 0.01 < nats < math.log(8) + 0.1 for nats in dull.values())
+
+
+def test_one_order_and_discount_are_the_trigram_model():
+    """By hand, for a single pair seen: train 0 1, d = 0.5, V = 2, and 0 1 to be predicted.
+
+    Of one token: the pair 0 1 is one context of 1, so (1 - 0.5) / 1 + 0.5 · 1 · 1/2 = 0.75; of two:
+    (1 - 0.5) / 1 + 0.5 · 1 · 0.75 = 0.875. And with 0.75 the order 3 is `ngram_baselines`' trigram
+    but for the second token, which has one before it.
+    """
+    found = best_ngram([0, 1], [0, 1], [0, 1], 2, orders=[2], discounts=[0.5])
+    assert math.exp(-found.test) == pytest.approx(0.875, abs=1e-12)
+    rng = np.random.default_rng(0)
+    train, test = rng.integers(0, 6, 4000), rng.integers(0, 6, 4000)
+    mine = best_ngram(train, test, test, 6, orders=[3], discounts=[0.75])
+    theirs = ngram_baselines(train, test, 6)["trigram"]
+    assert mine.test == pytest.approx(theirs, abs=1e-3) and mine.valid == mine.test
+
+
+def test_other_text_chooses_order_and_discount():
+    """A text that repeats every four tokens, of which three are alike: four are needed to know.
+
+    The test text is noise, and has no say in what is chosen.
+    """
+    text = [0, 0, 0, 1] * 500
+    noise = np.random.default_rng(0).integers(0, 2, 500)
+    found = best_ngram(text, text, noise, 2)
+    assert found.order >= 4 and found.valid < 0.01 < found.test
+    short = best_ngram(text, text, noise, 2, orders=[2, 3])
+    assert short.order == 3 and short.valid > found.valid
+    assert best_ngram(noise, text[:50], text, 2).discount in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        ({"orders": [0]}, r"orders=\[0\], vocab_size=4: each at least 1"),
+        ({"orders": []}, r"orders=\[\]"),
+        ({"orders": [32]}, r"orders=\[32\], vocab_size=4.*below 2\*\*63"),
+        ({"discounts": [0.5, 1]}, r"discounts=\[0.5, 1\] must be between 0 and 1"),
+        ({"discounts": []}, r"discounts=\[\] must be between"),
+        ({"valid_tokens": [1]}, "valid_tokens has 1 tokens; at least 2"),
+    ],
+)
+def test_what_cannot_be_tried_is_named(more, message):
+    """Field, value and rule."""
+    given = {"train_tokens": [0, 1], "valid_tokens": [0, 1], "test_tokens": [0, 1], **more}
+    with pytest.raises(ValueError, match=message):
+        best_ngram(vocab_size=4, **given)
 
 
 @pytest.mark.parametrize(
