@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-OLD = (1, 2, 3, 4, 5)  # chapters that still have another form
+OLD = (2, 3, 4, 5)  # chapters that still have another form
 PAGES = ("published_weights", "what_training_is")  # pages without a number that have it, too
 FOLD, GUESS = "hide-input", "guess"
 PROMPT = "> **Predict first.**"
@@ -229,7 +229,7 @@ def word_complaints(text: str, words: list[str]) -> list[str]:
     prose = re.sub(r"^#.*$|`[^`\n]+`", "", NOT_PROSE.sub("", text), flags=re.MULTILINE)
     found = []
     for word in words:
-        here = re.search(rf"(?<![\w-])(.?){re.escape(word)}(e?s)?\b(.{{0,40}})", prose, re.I)
+        here = re.search(rf"(?<![\w-])([^\w-]?){re.escape(word)}(e?s)?\b(.{{0,40}})", prose, re.I)
         if here is None:
             continue
         before, after = here[1], here[3]
