@@ -23,9 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gptcore.labelled.dialogues import Prompt
 from gptcore.modes import bare, evaluating
-from gptcore.text.dialogues import Prompt, prompt_ids, response_ids
-from gptcore.text.inputs import PADDING
+from gptcore.text.dialogue_rows import padded
+from gptcore.text.dialogues import prompt_ids, response_ids
 from gptcore.tokenizer import Tokenizer
 
 
@@ -120,7 +121,8 @@ class RewardModel(nn.Module):
         with evaluating(self):
             for start in range(0, len(order), size):
                 chosen = order[start : start + size]
-                ids, at = padded([whole[i] for i in chosen])
+                ids = padded([whole[i] for i in chosen])
+                at = torch.tensor([len(whole[i]) - 1 for i in chosen])
                 found[chosen] = self(ids.to(self.device), at.to(self.device)).float().cpu()
         if not torch.isfinite(found).all():
             i = int((~torch.isfinite(found)).nonzero()[0])
@@ -160,14 +162,6 @@ def ranking_loss(better: Tensor, worse: Tensor, weights: Tensor | None = None) -
         raise ValueError("there is no comparison to score: every response is as good as the others")
     losses = -F.logsigmoid(better - worse)
     return losses.mean() if weights is None else (losses * weights).sum()
-
-
-def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Rows side by side: ids (N, T) padded on the right, and where each ends (N,)."""
-    ids = torch.full((len(rows), max(map(len, rows))), PADDING)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-    return ids, torch.tensor([len(row) - 1 for row in rows])
 
 
 class Scorer(Protocol):

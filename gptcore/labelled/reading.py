@@ -51,7 +51,7 @@ def read_rows(data: Any, report: Report, columns: Columns) -> Placed:
     if not isinstance(data, str | Path):
         return _in_memory(data, report, columns)
     path = Path(data)
-    content, name = _unpacked(path.read_bytes(), path.name)
+    content, name = unpacked(path.read_bytes(), path.name)
     if content.startswith(b"PAR1"):
         return _parquet(content, report, columns)
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
@@ -69,7 +69,7 @@ def read_rows(data: Any, report: Report, columns: Columns) -> Placed:
 # ------------------------------------------------------------------ files that are packed
 
 
-def _unpacked(data: bytes, name: str) -> tuple[bytes, str]:
+def unpacked(data: bytes, name: str) -> tuple[bytes, str]:
     """What a packed file holds, and the name that it has inside.
 
     Raises:

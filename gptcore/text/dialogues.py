@@ -18,16 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gptcore.labelled.dialogues import MODEL, Prompt, Turn
 from gptcore.tokenizer import Tokenizer
 from gptcore.tokenizer.vocabulary import END_OF_TEXT
 
-Turn = tuple[str, str]
-"""Who speaks ("system", "user" or "assistant"), and what."""
-Prompt = str | Sequence[Turn]
-"""A text, or what was said so far."""
-
 BREAK = "\n\n"
-MODEL = "assistant"
 
 
 def with_stop(tokenizer: Tokenizer) -> tuple[Tokenizer, int]:
@@ -47,7 +42,7 @@ def asked(prompt: str) -> str:
     return prompt.rstrip() + BREAK
 
 
-def prompt_ids(prompt: Prompt, tokenizer: Tokenizer) -> list[int]:
+def prompt_ids(prompt: Prompt | Sequence[Turn], tokenizer: Tokenizer) -> list[int]:
     """What a model reads before it answers.
 
     Args:

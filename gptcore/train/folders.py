@@ -265,6 +265,7 @@ def _plain(nest: Any) -> Any:
 
 
 STAGES = {"corpus": "pre-training", "recipe": "fine-tuning", "ppo": "PPO"}
+STAGES |= {"sft": "supervised fine-tuning", "reward": "reward-model", "dpo": "DPO"}
 """What a run is, by a setting that only its stage has."""
 
 
@@ -274,7 +275,7 @@ def check_folder(out: Path, resume: bool, stage: str) -> bool:
     Args:
         out: the run's folder.
         resume: whether a run that is there is to go on.
-        stage: "pre-training" or "fine-tuning": what is to run.
+        stage: what is to run, by its name in `STAGES`.
 
     Raises:
         FileExistsError: there is a run and `resume` is not set, a run of another stage, or a model.

@@ -11,7 +11,7 @@ from small_models import make, same_weights
 from small_tasks import LETTERS, classifier
 
 from gptcore import checkpoint
-from gptcore.heads.reward import Judge, RewardModel, padded
+from gptcore.heads.reward import Judge, RewardModel
 
 
 def saved(folder, norm="pre", bias=0.3):
@@ -46,7 +46,7 @@ def test_transformers_opens_it_and_says_the_same_but_for_the_bias(tmp_path, norm
     kind = {"post": "OpenAIGPTForSequenceClassification", "pre": "GPT2ForSequenceClassification"}
     assert type(theirs).__name__ == kind[norm] and not any(report.values()), report
     assert theirs.config.num_labels == 1
-    ids, at = padded([[5, 6, 256], [7, 8, 9, 9, 256]])
+    ids, at = torch.tensor([[5, 6, 256, 0, 0], [7, 8, 9, 9, 256]]), torch.tensor([2, 4])
     logits = theirs.eval()(ids).logits[:, 0]
     torch.testing.assert_close(logits + model.bias, model(ids, at), atol=1e-4, rtol=0)
 

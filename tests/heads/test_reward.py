@@ -7,7 +7,8 @@ import torch
 from small_models import attentive, make, same_weights
 from small_tasks import LETTERS
 
-from gptcore.heads.reward import Judge, RewardModel, padded, ranking_loss
+from gptcore.heads.reward import Judge, RewardModel, ranking_loss
+from gptcore.text.dialogue_rows import padded
 from gptcore.text.dialogues import prompt_ids, response_ids
 from gptcore.tokenizer import Tokenizer
 
@@ -21,6 +22,11 @@ def reward_model(norm="pre", seed=0, **changes):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return RewardModel(gpt).eval()
+
+
+def side_by_side(rows):
+    """Rows filled up on the right, and where each ends."""
+    return padded(rows), torch.tensor([len(row) - 1 for row in rows])
 
 
 def ids_of(prompt, response):
@@ -48,7 +54,7 @@ def test_a_prompt_counts_once_however_many_comparisons_it_has():
     """Two prompts: six comparisons, and one. The loss is the mean of the two prompts' means."""
     model = reward_model()
     rows = [ids_of("a", response) for response in ("x", "xy", "z", "yy", "q", "xq")]
-    ids, at = padded([[*p, *r] for p, r in rows])
+    ids, at = side_by_side([[*p, *r] for p, r in rows])
     r = model(ids, at).tolist()
     better = torch.cat([PAIRS[:, 0], torch.tensor([4])])
     worse = torch.cat([PAIRS[:, 1], torch.tensor([5])])
@@ -64,7 +70,7 @@ def test_the_reward_is_read_at_the_last_token_whatever_fills_up_behind_it(norm):
     model = reward_model(norm)
     short, long = [*range(5)], [*range(9)]
     alone = model(torch.tensor([short]), torch.tensor([4]))[0]
-    ids, at = padded([short, long])
+    ids, at = side_by_side([short, long])
     assert at.tolist() == [4, 8]
     ids[0, 5:] = 77  # any id
     torch.testing.assert_close(model(ids, at)[0], alone, atol=1e-5, rtol=0)
