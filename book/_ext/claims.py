@@ -1,13 +1,16 @@
 """A Sphinx directive that shows every row of evidence of the book: ```` ```{claims} ````.
 
 The build writes `claims.json` beside the page that has the directive (`book/_tools/gather.py`):
-one entry per chapter with the records of its cells. Each row becomes the same card as in its
-chapter, its claim a link to the cell that measured it. The page is plain HTML: no script.
+one entry per chapter with the records of its cells. What does not hold and what is open is listed
+first, over all chapters. Then each row becomes the same card as in its chapter, its claim a link to
+the cell that measured it. The page is plain HTML, whole without a script; `claims.js` adds buttons
+that choose by verdict and by part.
 
 What a reader would trip over is a warning, which `jupyter-book build -W` turns into a failure: no
 rows at all, a claim without words, a claim that stands twice.
 """
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,11 @@ from sphinx.util.docutils import SphinxDirective
 from gptcore.show.evidence import anchor, card, style
 
 logger = logging.getLogger(__name__)
+
+SCRIPT = "claims.js"
+FIRST = {False: 0, None: 1, True: 2}
+"""What did not hold stands first, then what is open."""
+WORDS = {False: "does not hold", None: "open"}
 
 
 def complaints(chapters: list[dict[str, Any]]) -> list[str]:
@@ -80,22 +88,64 @@ class Claims(SphinxDirective):
         every = [record for chapter in chapters for record in chapter["records"]]
         head = nodes.raw("", f"<style>{style()}</style>", format="html")
         counts = nodes.paragraph("", f"{tally(every)} {bases(every)}" if every else "")
-        return [head, counts, *map(self._section, chapters)]
+        return [head, counts, *self._unheld(chapters), *map(self._section, chapters)]
+
+    def _address(self, chapter: dict[str, Any]) -> str:
+        return self.env.app.builder.get_relative_uri(self.env.docname, chapter["page"])
+
+    def _unheld(self, chapters: list[dict[str, Any]]) -> list[nodes.section]:
+        """Links to all rows that do not hold or are open."""
+        rows = [(chapter, row) for chapter in chapters for row in chapter["records"]]
+        rows = [(c, row) for c, row in rows if row["holds"] is not True]
+        if not rows:
+            return []
+        lines = []
+        for chapter, row in sorted(rows, key=lambda one: FIRST[one[1]["holds"]]):
+            link = html.escape(f"{self._address(chapter)}#{anchor(row['claim'])}")
+            number = html.escape(chapter["title"].partition(" · ")[0])
+            lines.append(
+                f"<li><span>{WORDS[row['holds']]}</span> "
+                f'<a href="{link}">{html.escape(row["claim"])}</a> <small>{number}</small></li>'
+            )
+        section = nodes.section(ids=["not-held"])
+        section += nodes.title("", "What does not hold, and what is open")
+        text = f'<ul class="gpt-unheld">{"".join(lines)}</ul>'
+        section += nodes.raw("", text, format="html")
+        return [section]
 
     def _section(self, chapter: dict[str, Any]) -> nodes.section:
-        address = self.env.app.builder.get_relative_uri(self.env.docname, chapter["page"])
+        address = self._address(chapter)
         section = nodes.section(ids=[f"claims-{Path(chapter['page']).name}".replace("_", "-")])
         section += nodes.title("", chapter["title"])
         count = nodes.Text(f"{tally(chapter['records'])} ")
         section += nodes.paragraph(
             "", "", count, nodes.reference("", "Read the chapter.", refuri=address)
         )
-        cards = [card(row, f"{address}#{anchor(row['claim'])}") for row in chapter["records"]]
-        section += nodes.raw("", "\n".join(cards), format="html")
+        rows = sorted(chapter["records"], key=lambda row: FIRST[row["holds"]])
+        cards = "\n".join(card(row, f"{address}#{anchor(row['claim'])}") for row in rows)
+        part = html.escape(part_of(self.env.app, chapter["page"]))
+        text = f'<div class="gpt-claims" data-part="{part}">{cards}</div>'
+        section += nodes.raw("", text, format="html")
         return section
+
+
+def part_of(app: Sphinx, page: str) -> str:
+    """The caption of the part that a page belongs to; empty where the book has no parts."""
+    site = getattr(app.config, "external_site_map", None)
+    for part in site.root.subtrees if site else []:
+        if page in part.items:
+            return part.caption or ""
+    return ""
+
+
+def add_script(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
+    """Give the script to the page that has the claims, and to no other."""
+    if 'class="gpt-claims"' in context.get("body", ""):
+        app.add_js_file(SCRIPT, priority=606, loading_method="defer")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive with Sphinx."""
     app.add_directive("claims", Claims)
+    app.connect("html-page-context", add_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,7 +18,6 @@ from structure import (
 
 from gptcore.show.evidence import RECORD
 
-
 NO_CHAPTERS = ("errata", "what_training_is")  # no paper to compare with, no exercises
 
 
