@@ -91,29 +91,7 @@ def _trainer(
         for _ in range(2)
     ]
     return PPOTrainer(
-        args=PPOConfig(
-            output_dir=f"{folder}/out",
-            per_device_train_batch_size=size // minibatches,
-            gradient_accumulation_steps=minibatches,
-            num_mini_batches=minibatches,
-            num_ppo_epochs=1,
-            total_episodes=n * size,
-            local_rollout_forward_batch_size=size,
-            response_length=longest,
-            temperature=1.0,
-            stop_token=None,
-            learning_rate=1e-4,
-            optim="adamw_torch_fused",
-            num_sample_generations=0,
-            gradient_checkpointing=False,
-            bf16=False,
-            use_cpu=True,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-        ),
+        args=_settings(size, longest, minibatches, n, folder),
         processing_class=read,
         model=twin(model, ONE_KERNEL),
         ref_model=twin(model, ONE_KERNEL),
@@ -121,4 +99,30 @@ def _trainer(
         value_model=networks[1],
         train_dataset=Dataset.from_list(rows),
         eval_dataset=Dataset.from_list(rows),
+    )
+
+
+def _settings(size: int, longest: int, minibatches: int, n: int, folder: str) -> PPOConfig:
+    return PPOConfig(
+        output_dir=f"{folder}/out",
+        per_device_train_batch_size=size // minibatches,
+        gradient_accumulation_steps=minibatches,
+        num_mini_batches=minibatches,
+        num_ppo_epochs=1,
+        total_episodes=n * size,
+        local_rollout_forward_batch_size=size,
+        response_length=longest,
+        temperature=1.0,
+        stop_token=None,
+        learning_rate=1e-4,
+        optim="adamw_torch_fused",
+        num_sample_generations=0,
+        gradient_checkpointing=False,
+        bf16=False,
+        use_cpu=True,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
     )
