@@ -5,6 +5,7 @@ Source: none.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import shlex
@@ -56,8 +57,8 @@ class Options:
     policy: str
     """What has learned to answer: a folder, a shipped model, or a name on the Hugging Face Hub."""
     reward: str
-    """What scores the answers: the folder of a reward model, or FILE.py:FUNCTION, which is given
-    two lists, prompts and responses, and returns a list of numbers."""
+    """What scores the answers: the folder of a reward model; or FILE.py:FUNCTION, or
+    MODULE:FUNCTION, which is given two lists, prompts and responses, and returns numbers."""
     prompts: Path
     """The prompts, as JSON lines."""
     preset: Literal[tuple(RECIPES)] = DEFAULT  # type: ignore[valid-type]
@@ -66,7 +67,7 @@ class Options:
     """Like --reward; told in the records, never learned from."""
     value: str | None = None
     """What the value function begins as, a reward model or a GPT; None: the reward model if there
-    is one, else the policy."""
+    is one that reads the policy's tokens, else the policy."""
     text: tuple[str, ...] = ()
     """Files, folders or named sets to pre-train on beside, for --ptx; none: Tales."""
     windows: int = 16
@@ -145,20 +146,14 @@ def scorer(name: str, device: Any) -> tuple[Reward, Judge | None]:
     Raises:
         FileNotFoundError, ValueError: there is no such file, function or reward model.
     """
-    file, colon, function = name.rpartition(":")
-    if not (colon and file.endswith(".py")):
+    file, _, function = name.rpartition(":")
+    if not (file and function.isidentifier()):
         model, tokenizer = checkpoint.load_reward(name, device=device)
         if tokenizer is None:
             raise ValueError(f"reward={name!r} has no tokenizer, and there are texts to read")
         judge = Judge(model, tokenizer)
         return judge.score, judge
-    if not Path(file).is_file():
-        raise FileNotFoundError(f"reward={name!r}: there is no file {file}")
-    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    with _foreign(name):
-        spec.loader.exec_module(module)  # type: ignore[union-attr]
-    found = getattr(module, function, None)
+    found = getattr(_module(name, file), function, None)
     if not callable(found):
         raise ValueError(f"reward={name!r}: {file} has no function {function}")
 
@@ -167,6 +162,20 @@ def scorer(name: str, device: Any) -> tuple[Reward, Judge | None]:
             return found(prompts, responses)
 
     return score, None
+
+
+def _module(name: str, file: str) -> Any:
+    """The module of a file, or of that name."""
+    if not file.endswith(".py"):
+        with _foreign(name):
+            return importlib.import_module(file)
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"reward={name!r}: there is no file {file}")
+    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    with _foreign(name):
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module
 
 
 @contextmanager
@@ -185,7 +194,7 @@ def _value(options: Options, judged: Judge | None, device: Any) -> Any:
             raise ValueError("--advantage group has no value function: leave out --value")
         return None
     if options.value is None:
-        return judged.model if judged is not None else None
+        return judged
     try:
         return checkpoint.load_reward(options.value, device=device)[0]
     except ValueError:  # a GPT, then, or `load` says what it is

@@ -24,6 +24,7 @@ from typing import Any
 from torch import Tensor
 
 from gptcore import checkpoint
+from gptcore.heads.reward import Judge
 from gptcore.text.dialogues import Prompt
 from gptcore.text.streams import Batches
 from gptcore.train.corpus import DataConfig, prepare
@@ -86,7 +87,8 @@ def train_policy(
 
     Args:
         run: the run.
-        prompts, reward, value, true_reward: as in `ppo`.
+        prompts, reward, value, true_reward: as in `ppo`. Of a Judge, the reward model is what the
+            value function begins as, if both read the same tokens.
         settings: what else must be the same when the run is resumed: what the reward is, say.
         shown: is given each response that is written down: iteration, prompt, response, score.
 
@@ -119,6 +121,9 @@ def _begun(
     policy, tokenizer = checkpoint.load(run.policy, device=choose_device(run.device))
     if tokenizer is None:
         raise ValueError(f"policy={run.policy!r} has no tokenizer, and there are prompts to read")
+    if isinstance(judge := given["value"], Judge):
+        same = judge.tokenizer.fingerprint == tokenizer.fingerprint
+        given = {**given, "value": judge.model if same else None}
     average = copy.deepcopy(policy) if run.config.ema is not None else None
     text = None
     if run.config.ptx:

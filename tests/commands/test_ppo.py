@@ -5,14 +5,17 @@ import signal
 
 import pytest
 import torch
-from command_line import failing, start, wait_for
-from small_models import same_weights
+from command_line import failing, interrupt, start, wait_for
+from small_models import make, same_weights
 from small_policies import policy
 from small_tasks import LETTERS
 
 from gptcore import __main__ as cli
 from gptcore import checkpoint
 from gptcore.heads.reward import RewardModel
+from gptcore.tokenizer import Tokenizer
+from gptcore.train.folders import saved_step
+from gptcore.train.ppo import _Run
 from gptcore.train.record import read_metrics
 
 SCORE = """
@@ -110,6 +113,30 @@ def test_a_reward_model_scores_and_begins_the_value_function(folder, tmp_path, c
     assert 0 < near < 0.1  # it began there, and not as the policy
 
 
+def test_a_reward_model_of_other_tokens_scores_and_no_more(folder, tmp_path):
+    """Its tokens are the policy's in another order: the value function begins as the policy."""
+    other = Tokenizer.train("the cat sat on the mat " * 9, 262)
+    checkpoint.save(folder / "foreign", RewardModel(make(vocab_size=262, n_ctx=24)), other)
+    args = arguments(folder, tmp_path / "out", reward=folder / "foreign")
+    assert cli.main([*args, "--steps", "1"]) == 0
+    state = checkpoint.load_training_state(tmp_path / "out")["value"]
+    assert (state["gpt.wte.weight"] - policy().wte.weight).abs().max() < 0.1
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(folder, unbroken, tmp_path, monkeypatch, capsys):
+    """It comes in the fourth iteration, which is finished and kept."""
+    true = ["--true-reward", f"{folder / 'mine.py'}:length"]
+    args = arguments(folder, tmp_path / "out", "--ema", 0.9, *true)
+    with monkeypatch.context() as patch:
+        interrupt(patch, _Run, "_lesson", 4, signal.SIGINT)
+        assert cli.main(args) == 130
+    assert "is saved. To go on, add --resume" in capsys.readouterr().err
+    assert saved_step(tmp_path / "out") == 4
+    assert cli.main([*args, "--resume"]) == 0
+    one, other = (checkpoint.load(run)[0] for run in (unbroken, tmp_path / "out"))
+    assert same_weights(one, other)
+
+
 def test_grpo_is_a_preset(folder, tmp_path, capsys):
     args = arguments(folder, tmp_path / "out", "--preset", "grpo-small", "--n-samples", 4)
     assert cli.main([*args, "--steps", "2", "--batch-size", "4"]) == 0
@@ -133,6 +160,8 @@ BAD = '"a fox"\n{"question": "x"}\n""\n[1]\n{"prompt": [["user"]]}\nnot json\n'
         ([], {"prompts": "absent.jsonl"}, "absent.jsonl"),
         ([], {"reward": "absent.py:score"}, "there is no file absent.py"),
         ([], {"reward": "MINE:absent"}, "has no function absent"),
+        ([], {"reward": "absent.module:score"}, "failed: ModuleNotFoundError"),
+        ([], {"reward": "math:absent"}, "math has no function absent"),
         ([], {"reward": "MINE:broken"}, "broken' failed: AttributeError: 'str' object"),
         ([], {"reward": "MINE:nothing"}, "reward scores 8 of 8 responses with no finite number"),
         ([], {"reward": "SFT"}, "sft"),
