@@ -34,6 +34,8 @@ COMMANDS = {
     "train": "Train a GPT from random weights, on your own text files or on Tales.",
     "finetune": "Fine-tune a pre-trained GPT on labelled texts: Tales, a named set, or your own "
     "file.",
+    "sft": "Teach a pre-trained GPT to respond, from demonstrations.",
+    "reward": "Learn from comparisons how good a response is: a reward model.",
     "ppo": "Let a model answer prompts, and learn from the score of each answer: PPO, or GRPO.",
     "generate": "Continue a text.",
     "evaluate": "Measure how well a model predicts text it was not trained on.",
@@ -42,6 +44,7 @@ COMMANDS = {
     "takes.",
 }
 """Name -> the first line of its help, so that the overview need not import them all."""
+TRAINS = ("train", "finetune", "sft", "reward", "ppo")
 PATIENCE = 5.0
 """Seconds in which the first of several processes says what they all would say."""
 EXAMPLES = """
@@ -119,7 +122,7 @@ def _silent() -> Iterator[None]:
 def _run(name: str, rest: list[str]) -> None:
     command = import_module(f"gptcore.commands.{name}")
     options = _parsed(command, name, rest)
-    if name in ("train", "finetune", "ppo"):  # the record names the command that made it
+    if name in TRAINS:  # the record names the command that made it
         command.run(options, _without_resume([name, *rest]))
     else:
         command.run(options)

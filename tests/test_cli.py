@@ -247,7 +247,7 @@ def test_mistakes_are_one_line_and_exit_code_2(trained, tmp_path, capsys):
     for args, message in (
         (
             ["trian"],
-            "'trian' is no command; choose from tales, data, train, finetune, generate, eval",
+            "'trian' is no command; choose from tales, data, train, finetune, sft, reward,",
         ),
         (
             ["train", "--out", trained],

@@ -86,7 +86,7 @@ class StageRecipe:
                 raise ValueError(f"{name}={value} must be at least {least}")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} must be in [0, 1)")
-        self.optim(self.lr or 1e-3)  # checks the rest
+        self.optim(1e-3 if self.lr is None else self.lr)  # checks the rest
 
     def suited(self, stage: Stage, shape: GPTConfig) -> StageRecipe:
         """This recipe with None filled in by what suits a network of that shape."""
