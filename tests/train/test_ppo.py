@@ -97,6 +97,42 @@ def written_out(model, reference, value, rows, config):
     return loss, 0.5 * (v - returns).square().mean()
 
 
+def test_the_first_update_of_grpo_is_that_of_its_equations(monkeypatch):
+    """Equation 3 of Shao et al.: the mean over responses of the mean over their tokens, with β
+    times k3 inside; advantages are those within each prompt's four."""
+    kept = {}
+
+    def keep(self, name, longest):
+        kept[name] = {n: p.grad.clone() for n, p in self.policy.named_parameters()}
+        self.policy.zero_grad(set_to_none=True)
+        return torch.tensor(0.0)
+
+    monkeypatch.setattr(Participants, "move", keep)
+    model, reference, shown = policy(), policy(1), []
+    monkeypatch.setattr("gptcore.train.ppo.rollout", spy(shown))
+    config = replace(ONCE, beta=0.3, batch_size=3, n_samples=4, advantage="group")
+    run(model, lambda p, r: [float(len(x)) for x in r], config, reference=reference)
+    (rows,) = shown
+    scores = [float(len(text)) for text in rows.texts(LETTERS)]
+    total = 0.0
+    for i, (ids, start, n) in enumerate(zip(rows.ids, rows.starts, rows.lengths, strict=True)):
+        group = torch.tensor(scores[i // 4 * 4 : i // 4 * 4 + 4])
+        spread = group.std(correction=0)
+        a = (scores[i] - group.mean()) / spread if spread > 0 else 0.0
+        row, at = ids[None, : start + n], range(int(start), int(start + n))
+        mine, theirs = (m(row)[0].log_softmax(-1) for m in (model, reference))
+        terms = []
+        for t in at:
+            log_p, ref = mine[t - 1, row[0, t]], theirs[t - 1, row[0, t]].detach()
+            k3 = (ref - log_p).exp() - 1 - (ref - log_p)
+            terms.append(-a * (log_p - log_p.detach()).exp() + 0.3 * k3)
+        total = total + torch.stack(terms).mean() / 12
+    grads = torch.autograd.grad(total, list(model.parameters()))
+    assert len(set(rows.lengths.tolist())) > 1 and len(set(scores)) > 1
+    for (name, found), grad in zip(kept["policy"].items(), grads, strict=True):
+        assert_close(found, grad, atol=1e-5, rtol=1e-3, msg=name)
+
+
 # ---------------------------------------------------------------- it learns
 
 
