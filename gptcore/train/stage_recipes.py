@@ -14,7 +14,7 @@ from gptcore.optim import OptimConfig
 from gptcore.train.loop import Precision
 from gptcore.train.recipes import OURS, blocks
 
-Stage = Literal["sft", "reward", "dpo"]
+Stage = Literal["sft", "reward"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,8 @@ ROWS: dict[Stage, dict[int, StageRow]] = {
         _GPT2: StageRow("gpt2", _BETWEEN, 5e-5, 64, 1),
         _6B: StageRow("6B", _PAPER, 9e-6, 64, 1),
     },
-    "dpo": {
-        _SMALL: StageRow("small", OURS, 1e-4, 32, 1),
-        _XL: StageRow("dpo", "Rafailov et al. 2023, App. B", 1e-6, 64, 1),
-    },
 }
-DROPOUT = {"sft": 0.2, "reward": 0.0, "dpo": 0.0}
+DROPOUT = {"sft": 0.2, "reward": 0.0}
 """Residual dropout of 0.2 in InstructGPT's first stage; of the second it says nothing."""
 
 

@@ -1,6 +1,6 @@
 """The run that InstructGPT's stages share: a body taken over, the best checkpoint kept, samples.
 
-A stage (`train.sft`, `train.reward`, `train.dpo`) says what is learned and how good it has become;
+A stage (`train.sft`, `train.reward`) says what is learned and how good it has become;
 here is what they have in common: the folder with the network as it is, the best one so far in
 `best/`, `metrics.jsonl`, `samples.jsonl` and `run.json`, and how a run is resumed.
 

@@ -72,6 +72,8 @@ def test_pairs_that_are_equal_after_the_cut_are_left_out_and_counted():
     found = ranked([item], LETTERS, 8)
     assert (found.cut, found.equal, found.empty) == (2, 1, 0)
     assert found.rows[0].pairs == ((0, 2), (1, 2))
+    cut = (A, LINE, LINE, B, B, B, B, B)  # read where it was cut: no stop token stands there
+    assert found.rows[0].rows == (cut, cut, (A, LINE, LINE, A, EOT))
     alone = ranked([Comparison("a", item.responses[:2], (0, 1))], LETTERS, 8)
     assert not alone.rows and (alone.equal, alone.empty) == (1, 1)
     assert "1 pairs are equal, token by token" in alone.told("x")
