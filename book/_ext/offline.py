@@ -7,8 +7,8 @@ own scripts log errors. Each cure here is at the source of its problem:
 1. MathJax is served from the build. `sphinx-mathjax-offline` carries all 24 MB of it; the pages
    use one bundle (SVG output, so there are no fonts to load) and TeX's small extensions. Its
    menu is off, because it would load parts that are not shipped.
-2. Charts share one copy of plotly.js, taken from the `plotly` package and loaded only by pages
-   that have a chart: `gptcore/show/static/charts.js` loads it late, and draws them.
+2. Charts are pictures. They share one copy of plotly.js, taken from the `plotly` package and loaded
+   when a reader points at one, and not before: `gptcore/show/static/charts.js` does that.
 3. Explorers bring a module each, taken from `gptcore/show/explorers` and shared by all pages; only
    pages that have the explorer load it, and `explorers.js`, which draws it.
    A shipped model that an explorer may run, and what runs it, lie beside them and are loaded when
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 MATHJAX = "mathjax/tex-svg.js"
 MATHJAX_PARTS = ("tex-svg.js", "input/tex/extensions")
 PLOTLY = "plotly.min.js"
-CHARTS = "charts.js"
+CHARTS, CHARTS_STYLE = "charts.js", "charts.css"
 EXPLORER = re.compile(r'<figure class="gpt-explorer-figure" data-explorer="([\w-]+)"')
 MODEL = re.compile(r'<figure class="gpt-explorer-figure" [^>]*\bdata-model="([\w-]+)"')
 EXPLORERS = "explorers.js"
@@ -112,6 +112,7 @@ def add_scripts(app: Sphinx, pagename: str, templatename: str, context: dict, do
     body = context.get("body", "")
     app.add_js_file(None, body=THEME_BEFORE_PAINT, priority=1)
     if 'class="gpt-chart"' in body:
+        app.add_css_file(CHARTS_STYLE, priority=600)
         app.add_js_file(CHARTS, priority=601, loading_method="defer")
     for name in explorer_files(body):
         if name.endswith(".css"):
@@ -166,6 +167,13 @@ def _as_script(name: str) -> str:
     return f'(self.gptExplorers ??= new Map()).set("{name}", {text});\n'
 
 
+def copy_charts(folder: Path) -> None:
+    """Copy what pages with charts load at once, and plotly.js, which they load when asked."""
+    _copy(_package("plotly") / "package_data" / PLOTLY, folder / PLOTLY)
+    for name in (CHARTS, CHARTS_STYLE):
+        _copy(_package("gptcore") / "show" / "static" / name, folder / name)
+
+
 def ship(app: Sphinx, exception: Exception | None) -> None:
     """Copy the scripts that the pages use, then read the pages for what they would still miss."""
     if exception is not None or app.builder.format != "html":
@@ -178,8 +186,7 @@ def ship(app: Sphinx, exception: Exception | None) -> None:
         for part in MATHJAX_PARTS:
             _copy(home / part, static / "mathjax" / part)
     if any(CHARTS in page for page in pages.values()):
-        _copy(_package("plotly") / "package_data" / PLOTLY, static / PLOTLY)
-        _copy(_package("gptcore") / "show" / "static" / CHARTS, static / CHARTS)
+        copy_charts(static)
     book = "".join(pages.values())
     for name, text in {**explorer_files(book), **late_files(book)}.items():
         (static / name).write_text(text, "utf-8")

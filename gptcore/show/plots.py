@@ -1,9 +1,10 @@
 """Charts from plain numbers: one look, drawn by the page's own plotly.js in the book.
 
 `line`, `bars` and `heat` return ordinary plotly figures. `show` puts one on the page twice over: as
-plotly's own data type, which JupyterLab and VS Code draw live, and as HTML with the figure as
-JSON inside, which the built book draws with the single copy of plotly.js that it ships
-(`static/charts.js`). A reader without JavaScript, or with a screen reader, gets the text `alt`.
+plotly's own data type, which JupyterLab and VS Code draw live, and as HTML for the built book: a
+picture that is there at once (`gptcore.show.svg`), and the figure as JSON, which the book draws in
+its place with the single copy of plotly.js that it ships when a reader points at the picture
+(`static/charts.js`). A screen reader gets the text `alt`.
 
 Source: colours after Okabe and Ito, Color Universal Design (2008), which survive the common
 forms of colour blindness.
@@ -19,10 +20,12 @@ from typing import Any
 import plotly.graph_objects as go
 from IPython.display import display
 
+from gptcore.show.svg import still
+
 __all__ = ["CONFIG", "PALETTE", "TEMPLATE", "bars", "bundle", "heat", "line", "show"]
 
 # Blue, vermilion, green, purple, ochre, grey: told apart by every common kind of eye, and dark
-# enough for a white page. charts.js brings the lighter set for the book's dark theme.
+# enough for a white page. charts.css brings the lighter set for the book's dark theme.
 PALETTE = ("#0072b2", "#c8501e", "#00825f", "#8d5aa5", "#9a7000", "#5b6470")
 # Between black and white: readable where nobody tells us the colour of the page.
 INK = "#737a85"
@@ -315,10 +318,11 @@ def _html(spec: dict[str, Any], alt: str) -> str:
     text = html.escape(alt)
     # A literal "<" in the JSON could close the script element early.
     data = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    return (
-        '<figure class="gpt-chart">'
+    plot = still(spec, alt) or (
         f'<div class="gpt-chart-plot" role="img" aria-label="{text}" '
         f'style="min-height:{height}px"></div>'
-        f'<script type="application/json">{data}</script>'
+    )
+    return (
+        f'<figure class="gpt-chart">{plot}<script type="application/json">{data}</script>'
         f"<figcaption>{text}</figcaption></figure>"
     )

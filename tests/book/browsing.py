@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from offline import explorer_files, late_files
+from offline import CHARTS, CHARTS_STYLE, copy_charts, explorer_files, late_files
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Route
 
 ARGUMENTS = [
@@ -27,7 +27,8 @@ SETTLED = """async () => {
   if (window.MathJax?.startup) await MathJax.startup.promise;
   const charts = [...document.querySelectorAll("figure.gpt-chart")];
   const late = Date.now() + 60000;
-  while (Date.now() < late && !charts.every((c) => c.querySelector("svg.main-svg")))
+  const there = (chart) => chart.querySelector(".gpt-still, svg.main-svg");
+  while (Date.now() < late && !charts.every(there))
     await new Promise((resolve) => setTimeout(resolve, 20));
   const top = scrollY, explorers = document.querySelectorAll("figure.gpt-explorer-figure");
   for (const figure of explorers) {
@@ -37,6 +38,50 @@ SETTLED = """async () => {
   }
   if (explorers.length) scrollTo(0, top);
   await document.fonts.ready;
+}"""
+CHARTS_WRONG = r"""() => {
+  const found = [], box = (e) => e.getBoundingClientRect();
+  document.querySelectorAll("figure.gpt-chart").forEach((chart, i) => {
+    const still = chart.querySelector(".gpt-still"), woken = chart.matches(".drawn");
+    const svg = chart.querySelector("svg.main-svg");
+    if (!svg && (!still || woken)) return found.push(`chart ${i + 1} is not drawn`);
+    const picture = svg ?? still;
+    if (box(picture).width < 150 || box(picture).height < 100)
+      found.push(`chart ${i + 1} is tiny`);
+    const forms = "g.trace path, g.trace image, g.hm image, "
+      + ".gpt-still-marks path, .gpt-still-marks rect";
+    const marks = [...chart.querySelectorAll(forms)];
+    if (!marks.some((m) => box(m).width + box(m).height > 5))
+      found.push(`chart ${i + 1} has no marks`);
+    if (!chart.querySelector("[role=img]")?.getAttribute("aria-label"))
+      found.push(`chart ${i + 1} has no text alternative`);
+    const title = chart.querySelector(".gtitle"), legend = chart.querySelector(".legend");
+    if (title && legend && box(legend).height && box(legend).top < box(title).bottom)
+      found.push(`chart ${i + 1} has its legend over its title`);
+    for (const paper of chart.querySelectorAll("svg.main-svg, .legend rect.bg")) {
+      const { backgroundColor, fill, fillOpacity } = getComputedStyle(paper);
+      const inks = paper.matches("rect") ? (fillOpacity > 0 ? fill : "") : backgroundColor;
+      if (inks && !/, 0\)|transparent|none/.test(inks))
+        found.push(`chart ${i + 1} has a paper of its own, ${inks}`);
+    }
+    const room = box(still ?? svg);
+    for (const number of chart.querySelectorAll("text.bartext, .gpt-still text")) {
+      const { left, right, width } = box(number);
+      if (width && (right > room.right + 0.5 || left < room.left - 0.5))
+        found.push(`chart ${i + 1} cuts off the number ${number.textContent}`);
+    }
+    // Letters of a picture; a box is a little taller than they are, a turned one wider.
+    const words = [...(still?.querySelectorAll("p, li, text") ?? [])]
+      .filter((e) => e.textContent.trim() && box(e).width && !e.closest(".gpt-chart-plot"))
+      .map((e) => [e.textContent, box(e), e.closest("svg.at") ? [2, 0] : [0, 2]]);
+    words.forEach(([text, one, [x, y]], j) => words.slice(j + 1).forEach(([next, other]) => {
+      const across = Math.min(one.right, other.right) - Math.max(one.left, other.left) - x;
+      const down = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top) - y;
+      if (across > 1 && down > 1)
+        found.push(`chart ${i + 1} has ${text} over ${next}`);
+    }));
+  });
+  return found;
 }"""
 
 
@@ -141,11 +186,11 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def write_page(folder: Path, body: str, theme: str = "light") -> Path:
-    """Write `page.html` with the explorers of `body`, loading what a page of the book loads.
+    """Write `page.html` with the explorers and charts of `body`, loading what the book loads.
 
     Args:
         folder: where the page and the files that it needs are written.
-        body: HTML, with the twin of at least one explorer.
+        body: HTML, with the twins of explorers and the pictures of charts.
         theme: "light" or "dark", as the book's theme says it.
     """
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -156,6 +201,11 @@ def write_page(folder: Path, body: str, theme: str = "light") -> Path:
         (folder / name).write_text(text, "utf-8")
         script, style = f'<script defer src="{name}">', f'<link rel="stylesheet" href="{name}">'
         head += style if name.endswith(".css") else f"{script}</script>"
+    if 'class="gpt-chart"' in body:
+        copy_charts(folder)
+        head += (
+            f'<link rel="stylesheet" href="{CHARTS_STYLE}"><script defer src="{CHARTS}"></script>'
+        )
     paper = "#fefefd" if theme == "light" else "#14171b"
     head += f"<style>body {{ margin: 16px; background: {paper} }}</style>"
     # What Jupyter Book puts around an output: an explorer that looks too far finds it.
@@ -172,8 +222,8 @@ def write_page(folder: Path, body: str, theme: str = "light") -> Path:
 
 def drawing_complaints(page: Page) -> list[str]:
     """List formulas, charts and explorers that a page should show and does not."""
-    return page.evaluate(
-        r"""() => {
+    return page.evaluate(CHARTS_WRONG) + page.evaluate(
+        """() => {
       const found = [], box = (e) => e.getBoundingClientRect();
       const formulas = document.querySelectorAll("span.math, div.math").length;
       const drawn = [...document.querySelectorAll("mjx-container")];
@@ -182,28 +232,6 @@ def drawing_complaints(page: Page) -> list[str]:
         if (box(formula).width < 2 || box(formula).height < 2) found.push("a formula has no size");
       const wrong = document.querySelectorAll("[data-mml-node=merror]").length;
       if (wrong) found.push(`${wrong} formulas have errors`);
-      document.querySelectorAll("figure.gpt-chart").forEach((chart, i) => {
-        const svg = chart.querySelector("svg.main-svg");
-        if (!svg) return found.push(`chart ${i + 1} is not drawn`);
-        if (box(svg).width < 150 || box(svg).height < 100) found.push(`chart ${i + 1} is tiny`);
-        const marks = [...chart.querySelectorAll("g.trace path, g.trace image, g.hm image")];
-        if (!marks.some((m) => box(m).width + box(m).height > 5))
-          found.push(`chart ${i + 1} has no marks`);
-        if (!chart.querySelector("[role=img]")?.getAttribute("aria-label"))
-          found.push(`chart ${i + 1} has no text alternative`);
-        const title = chart.querySelector(".gtitle"), legend = chart.querySelector(".legend");
-        if (title && legend && box(legend).height && box(legend).top < box(title).bottom)
-          found.push(`chart ${i + 1} has its legend over its title`);
-        for (const paper of chart.querySelectorAll("svg.main-svg, rect.bg")) {
-          const { backgroundColor, fill, fillOpacity } = getComputedStyle(paper);
-          const inks = paper.matches("rect") ? (fillOpacity > 0 ? fill : "") : backgroundColor;
-          if (inks && !/, 0\)|transparent|none/.test(inks))
-            found.push(`chart ${i + 1} has a paper of its own, ${inks}`);
-        }
-        for (const number of chart.querySelectorAll("text.bartext"))
-          if (box(number).right > box(svg).right + 0.5 || box(number).left < box(svg).left - 0.5)
-            found.push(`chart ${i + 1} cuts off the number ${number.textContent}`);
-      });
       document.querySelectorAll("figure.gpt-explorer-figure").forEach((figure, i) => {
         const root = figure.querySelector("div.gpt-explorer");
         if (!root || !figure.matches(".drawn"))

@@ -63,23 +63,30 @@ def page_with(selector: str) -> str:
 
 
 def colours(page: Page) -> dict[str, str]:
-    """The colours that a theme decides: paper, text, a chart's labels and its first line."""
+    """The colours that a theme decides: paper, text, a chart's labels and its first marks."""
     return page.evaluate(
         """() => {
       const css = (q, p) => getComputedStyle(document.querySelector(q))[p];
       return { paper: css("body", "backgroundColor"), text: css("article p", "color"),
-               label: css("figure.gpt-chart .xtick text", "fill"),
-               mark: css("figure.gpt-chart g.trace path:not([style*='fill: none']), "
-                         + "figure.gpt-chart g.trace path", "stroke") };
+               label: css("figure.gpt-chart .gpt-still text", "fill"),
+               mark: css("figure.gpt-chart .gpt-still-marks", "color"),
+               alive: css("figure.gpt-chart.drawn .xtick text", "fill") };
     }"""
     )
 
 
+def wake(page: Page) -> None:
+    """Point at the first chart that is not hidden, and wait for plotly.js."""
+    page.locator(".gpt-still-plot:visible").first.hover()
+    page.wait_for_selector("figure.gpt-chart.drawn svg.main-svg")
+
+
 def test_theme_button_recolours_page_and_chart(browser: Browser, home: str) -> None:
-    """A click changes paper, text and chart; a few more bring the first theme back."""
+    """A click changes paper, text, pictures and the chart that is alive."""
     context = browser.new_context(viewport=DESK, color_scheme="light")
     seen = watch(context, home)
-    page = seen.open(page_with("gpt-chart"))
+    page = seen.open(page_with("gpt-still"))
+    wake(page)
     light = colours(page)
     for _ in range(3):
         page.locator("button.theme-switch-button:visible").first.click()
@@ -92,40 +99,32 @@ def test_theme_button_recolours_page_and_chart(browser: Browser, home: str) -> N
     context.close()
 
 
-ORDER = """window.order = [];
-addEventListener("load", () => { window.plotlyAtLoad = typeof Plotly });
-new MutationObserver((changes) => {
-  for (const { target } of changes)
-    if (target.matches("figure.gpt-chart.drawn") && !order.includes(target)) order.push(target);
-}).observe(document, { subtree: true, attributes: true, attributeFilter: ["class"] })"""
-
-
-def test_a_page_answers_before_its_charts_come_and_the_nearest_comes_first(
-    browser: Browser, home: str
+@pytest.mark.parametrize("address", PAGES)
+def test_no_page_loads_plotly_before_a_reader_asks(
+    browser: Browser, home: str, address: str
 ) -> None:
-    """plotly.js starts after the page has loaded; from the end of a page the last chart is next."""
+    """Every chart of the book has its picture, and stays one until somebody points at it."""
     context = browser.new_context(viewport=DESK)
-    context.add_init_script(ORDER)
     seen = watch(context, home)
-    page = seen.open(page_with("gpt-chart") + "#exercises")
-    assert page.evaluate("plotlyAtLoad") == "undefined"
-    figures = "[...document.querySelectorAll('figure.gpt-chart')]"
-    drawn = page.evaluate(f"order.map((figure) => {figures}.indexOf(figure))")
-    assert len(drawn) > 1 and drawn == sorted(drawn, reverse=True)
-    assert page.locator("figure.gpt-chart.waiting").count() == 0
-    assert seen.complaints + drawing_complaints(page) == []
+    asked = []
+    seen.page.on("request", lambda request: asked.append(request.url))
+    page = seen.open(address)
+    page.wait_for_timeout(300)
+    assert page.locator("figure.gpt-chart:not(:has(> .gpt-still))").count() == 0
+    assert not [url for url in asked if url.endswith("plotly.min.js")]
     context.close()
 
 
-def test_a_chart_whose_script_is_gone_leaves_its_text(browser: Browser, server: str) -> None:
-    """Negative control: where plotly.js cannot be loaded, what the chart shows is read."""
+def test_a_chart_whose_script_is_gone_stays_a_picture(browser: Browser, server: str) -> None:
+    """Negative control: where plotly.js cannot be loaded, nothing is lost."""
     context = browser.new_context(viewport=DESK)
     page = context.new_page()
     page.route("**/plotly.min.js", lambda route: route.abort())
-    page.goto(server + page_with("gpt-chart"))
-    caption = page.locator("figure.gpt-chart:not(.waiting) figcaption").first
-    caption.wait_for(state="visible")
-    assert caption.bounding_box()["width"] > 100 and caption.inner_text()
+    page.goto(server + page_with("gpt-still"))
+    with page.expect_event("requestfailed"):
+        page.locator(".gpt-still-plot:visible").first.hover()
+    assert page.locator(".gpt-still-plot:visible > svg").first.is_visible()
+    assert page.locator("figure.gpt-chart.drawn").count() == 0
     context.close()
 
 
@@ -150,14 +149,14 @@ def test_front_door_leads_to_the_introduction(browser: Browser, home: str) -> No
     context.close()
 
 
-def test_without_javascript_every_chart_has_its_text(browser: Browser, home: str) -> None:
-    """Who cannot run the charts can read what they show."""
+def test_without_javascript_every_chart_is_there(browser: Browser, home: str) -> None:
+    """Who runs no scripts sees every chart, and hears what it shows."""
     context = browser.new_context(viewport=DESK, java_script_enabled=False)
     page = context.new_page()
-    page.goto(home + page_with("gpt-chart"))
-    captions = page.locator("figure.gpt-chart figcaption")
-    assert captions.count() > 0
-    assert all(caption.is_visible() and caption.inner_text() for caption in captions.all())
+    page.goto(home + page_with("gpt-still"))
+    pictures = page.locator("figure.gpt-chart svg[role=img]")
+    assert pictures.count() > 0
+    assert all(one.is_visible() and one.get_attribute("aria-label") for one in pictures.all())
     context.close()
 
 

@@ -1,14 +1,18 @@
-// Draws every chart of a built page with the page's own plotly.js, and again when the theme
-// changes. A classic script without imports: it works from file:// as from a server.
-//
-// plotly.js takes most of a second to start, so it is loaded once the page answers to its reader.
-// Charts are drawn one at a time, nearest first, with room in between for whatever the reader does.
+// Wakes the charts of a built page. Each is first a picture, made by Python; plotly.js draws the
+// living chart in its place when a reader points at it, taps it, or comes to it by keyboard, and
+// again when the theme changes. plotly.js takes most of a second to start: it is loaded then, and
+// not before. A figure that has no picture, a form which only plotly.js draws, comes by itself once
+// the page answers to its reader.
+// A classic script without imports: it works from file:// as from a server.
 (() => {
   "use strict";
-  const LIGHT = ["#0072b2", "#c8501e", "#00825f", "#8d5aa5", "#9a7000", "#5b6470"];
-  const DARK = ["#6cb8ee", "#f2935f", "#4fc9a0", "#cfa3e0", "#dfb650", "#aeb6c2"];
+  const PLOTLY = new URL("plotly.min.js", document.currentScript.src).href;
+  const REST = 90; // milliseconds for which a mouse stays: one that only passes wakes nothing
+  const MARKS = [1, 2, 3, 4, 5, 6];
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const figures = [...document.querySelectorAll("figure.gpt-chart")];
+  const stillOf = (figure) => figure.querySelector(".gpt-still");
 
   // The figure's own font, in the page's letters if the page has its own.
   function layoutFont(spec) {
@@ -30,7 +34,7 @@
       layout: {
         ...base,
         font,
-        colorway: dark ? DARK : LIGHT,
+        colorway: MARKS.map((n) => css(`--gpt-chart-${n}`)),
         xaxis: { ...base.xaxis, ...axis },
         yaxis: { ...base.yaxis, ...axis },
         // A label of a baseline stays readable where a curve runs through it.
@@ -49,6 +53,37 @@
     return layout;
   }
 
+  // The marks, with the colour of `heat` as the theme has it.
+  function inked(data) {
+    const hex = css("--gpt-chart-1").match(/[0-9a-f]{2}/gi)?.map((two) => parseInt(two, 16));
+    const themedInk = (ink) => (hex ? ink.replace(/^rgba\(0, 114, 178,/, `rgba(${hex.join(", ")},`) : ink);
+    return data.map((trace) =>
+      trace.type !== "heatmap" || !Array.isArray(trace.colorscale) ? trace
+        : { ...trace, colorscale: trace.colorscale.map(([at, ink]) => [at, themedInk(ink)]) });
+  }
+
+  // The picture's own axes and margins: what is drawn over it takes the same place. Title, key and
+  // the names of the axes stay those of the picture.
+  function overPicture(figure, layout, data) {
+    const still = stillOf(figure), plot = still.querySelector(".gpt-still-plot");
+    const told = JSON.parse(still.dataset.axes), style = getComputedStyle(plot);
+    const room = still.clientWidth < 600 ? "narrow" : "wide";
+    const side = (name) => parseFloat(style[`margin${name}`]);
+    for (const name of ["x", "y"]) {
+      const own = (layout[`${name}axis`] ??= {}), { range, [room]: named } = told[name];
+      Object.assign(own, { range, autorange: false, automargin: false, title: { text: "" } });
+      if (named) Object.assign(own, { tickmode: "array", tickvals: named[0], ticktext: named[1] });
+      else if (name === "x") own.tickangle ??= 0;
+    }
+    layout.yaxis.ticklabelstandoff ??= 6;
+    for (const note of layout.annotations ?? []) if (told.below.includes(note.text)) note.yanchor = "top";
+    layout.margin = { l: side("Left"), r: side("Right"), t: side("Top"), b: side("Bottom"), pad: 0 };
+    layout.title = { text: "" };
+    layout.showlegend = false;
+    delete layout.height;
+    return data.map((trace) => (trace.type === "heatmap" ? { ...trace, showscale: false } : trace));
+  }
+
   // On a narrow page the names of the lines stand one below the other and would reach the title:
   // the chart grows by what is missing. A chart that is not shown yet has no places to compare.
   function roomForLegend(plot) {
@@ -60,61 +95,101 @@
     Plotly.relayout(plot, { height: height + missing, "margin.t": margin.t + missing });
   }
 
+  // Where the living chart is drawn; with a picture, over it.
+  function placeFor(figure) {
+    const there = figure.querySelector(".gpt-chart-plot"), still = stillOf(figure);
+    if (there) return there;
+    const picture = still.querySelector(".gpt-still-plot > svg"), plot = document.createElement("div");
+    plot.className = "gpt-chart-plot";
+    plot.setAttribute("role", "img");
+    plot.setAttribute("aria-label", picture.getAttribute("aria-label"));
+    picture.after(plot);
+    return plot;
+  }
+
+  // A name in the key hides and shows its marks.
+  function wakeKey(figure, plot) {
+    figure.querySelectorAll(".gpt-still-key > li").forEach((item, i) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.setAttribute("aria-pressed", "true");
+      button.append(...item.childNodes);
+      button.addEventListener("click", () => {
+        const shown = button.getAttribute("aria-pressed") !== "true";
+        button.setAttribute("aria-pressed", `${shown}`);
+        Plotly.restyle(plot, { visible: shown ? true : "legendonly" }, [i]);
+      });
+      item.append(button);
+    });
+  }
+
   function draw(figure) {
-    const plot = figure.querySelector(".gpt-chart-plot");
     const spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
-    const config = { displayModeBar: false, responsive: true };
-    const first = !plot.matches(".js-plotly-plot");
-    Plotly.react(plot, spec.data, themed(spec), config);
-    if (first) plot.on("plotly_afterplot", () => roomForLegend(plot));
-    roomForLegend(plot);
+    const layout = themed(spec), first = !figure.matches(".drawn"), plot = placeFor(figure);
+    const still = stillOf(figure);
+    let data = inked(spec.data);
+    if (still) data = overPicture(figure, layout, data);
+    if (!first) data.forEach((trace, i) => (trace.visible = plot.data[i]?.visible ?? true));
+    Plotly.react(plot, data, layout, { displayModeBar: false, responsive: true });
+    if (first && still) wakeKey(figure, plot);
+    else if (first) plot.on("plotly_afterplot", () => roomForLegend(plot));
+    if (!still) roomForLegend(plot);
     figure.classList.remove("waiting");
     figure.classList.add("drawn");
     // The plot's aria-label says the same; once is enough for a screen reader.
     figure.querySelector("figcaption").setAttribute("aria-hidden", "true");
   }
 
-  const figures = [...document.querySelectorAll("figure.gpt-chart")];
-  const PLOTLY = new URL("plotly.min.js", document.currentScript.src).href;
-
-  // How far a figure is from what the reader sees, in pixels.
-  function distance(figure) {
-    const { top, bottom } = figure.getBoundingClientRect();
-    return Math.max(top - innerHeight, -bottom, 0);
+  let asked;
+  function plotly() {
+    asked ??= new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = PLOTLY;
+      // plotly measures its labels when it draws, so the letters have to be there first.
+      const family = css("--gpt-sans") || "sans-serif";
+      script.onload = () => document.fonts.load(`13px ${family}`).then(resolve, resolve);
+      script.onerror = () => (script.remove(), (asked = undefined), reject(new Error(PLOTLY)));
+      document.head.append(script);
+    });
+    return asked;
   }
 
-  function drawNearest(waiting) {
-    if (!waiting.length) return;
-    const [nearest, ...others] = waiting.sort((a, b) => distance(a) - distance(b));
-    if (!nearest.matches(".drawn")) draw(nearest);
-    soon(() => drawNearest(others));
+  function wake(figure) {
+    if (figure.matches(".drawn")) return;
+    plotly().then(
+      () => figure.matches(".drawn") || draw(figure),
+      () => figure.classList.remove("waiting"),
+    );
+  }
+
+  function attend(figure) {
+    let resting;
+    const still = stillOf(figure);
+    still.addEventListener("pointerenter", ({ pointerType }) => {
+      // A finger that scrolls the page enters too; it wakes what it taps.
+      if (pointerType !== "touch") resting = setTimeout(() => wake(figure), REST);
+    });
+    still.addEventListener("pointerleave", () => clearTimeout(resting));
+    still.addEventListener("click", () => wake(figure));
+    still.addEventListener("focusin", () => wake(figure));
+    still.tabIndex = 0;
+    still.setAttribute("role", "group");
+    still.setAttribute("aria-label", "Chart");
+    figure.querySelector("figcaption").setAttribute("aria-hidden", "true");
   }
 
   const soon = (act) =>
     self.requestIdleCallback ? requestIdleCallback(act, { timeout: 200 }) : setTimeout(act, 20);
 
-  function start() {
-    drawNearest([...figures]);
-    const drawn = () => figures.filter((figure) => figure.matches(".drawn"));
-    new MutationObserver(() => drawn().forEach(draw)).observe(document.documentElement, {
-      attributes: true,
-      attributeFilter: ["data-theme"],
-    });
-    addEventListener("beforeprint", () => figures.forEach(draw));
-  }
-
-  function load() {
-    const script = document.createElement("script");
-    script.src = PLOTLY;
-    // plotly measures its labels when it draws, so the letters have to be there first.
-    const family = css("--gpt-sans") || "sans-serif";
-    script.onload = () => document.fonts.load(`13px ${family}`).then(start, start);
-    script.onerror = () => figures.forEach((figure) => figure.classList.remove("waiting"));
-    document.head.append(script);
-  }
-
+  new MutationObserver(() => figures.filter((one) => one.matches(".drawn")).forEach(draw)).observe(
+    document.documentElement,
+    { attributes: true, attributeFilter: ["data-theme"] },
+  );
+  figures.filter(stillOf).forEach(attend);
+  const bare = figures.filter((figure) => !stillOf(figure));
   // A chart that is on its way does not show its text first, or the page would jump.
-  figures.forEach((figure) => figure.classList.add("waiting"));
-  if (document.readyState === "complete") soon(load);
-  else addEventListener("load", () => soon(load));
+  bare.forEach((figure) => figure.classList.add("waiting"));
+  const start = () => bare.forEach((figure) => soon(() => wake(figure)));
+  if (document.readyState === "complete") start();
+  else addEventListener("load", start);
 })();
