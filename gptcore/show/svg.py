@@ -45,7 +45,7 @@ LAYOUT = {"template", "title", "height", "xaxis", "yaxis", "showlegend", "legend
 LAYOUT |= {"hovermode", "bargap", "barmode", "shapes", "annotations", "dragmode"}
 COLOURS = 6
 ROOMS = {"wide": 640, "narrow": 288}  # pixels: a chart on a desk and on a phone, at the least
-LETTERS, LINE = 13, 15  # pixels
+LETTERS, LINE, MARGIN = 13, 15, 12  # pixels: of a letter, of a line, beside the plot
 LONGEST = {"wide": 260, "narrow": 96}  # pixels for a name beside a bar; longer ones are broken
 STRETCH = 'viewBox="0 0 1000 1000" preserveAspectRatio="none" width="100%" height="100%"'
 
@@ -130,7 +130,7 @@ class _Still:
         tall = [LINE * len(lines) for _, lines in named]
         kept = thinned(named, height, tall if self.kind != "heatmap" else [14.0] * len(named))
         left = max((text_width(line) for _, lines in kept for line in lines), default=0) + 9
-        width = ROOMS[room] - left - 12 - (22 if _title_of(self.y) else 0)
+        width = ROOMS[room] - left - MARGIN - (22 if _title_of(self.y) else 0)
         ticks = self.x.ticks(width, "x")
         turned = self.x.own.get("tickangle") in (-90, 90) or self.kind == "heatmap"
         size = (self.x.own.get("tickfont") or {}).get("size", LETTERS)
@@ -226,9 +226,12 @@ class _Still:
                         "</text></svg>"
                     )
                 else:
+                    # A name under the very end of the axis ends with the picture.
+                    beyond = text_width(text, size) / 2 > MARGIN + (1 - at) * ROOMS[room] / 2
+                    anchor = f'end" dx="{MARGIN}"' if beyond else 'middle"'
                     yield (
                         f'<text x="{percent(at)}" y="100%" dy="{size + 6}" '
-                        f'text-anchor="middle"{style}>{escaped(text)}</text>'
+                        f'text-anchor="{anchor}{style}>{escaped(text)}</text>'
                     )
             yield "</g>"
 

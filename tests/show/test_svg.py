@@ -190,6 +190,15 @@ def test_names_that_would_meet_are_left_out() -> None:
     assert [name for _, name in axes.thinned(ticks, 200, [900] * 11)] == ["0"]
 
 
+def test_a_long_name_at_the_end_of_an_axis_ends_with_the_picture() -> None:
+    """Half of 100000 would stand 21 px beyond the plot, where there are 12; half of 8 fits."""
+    ends = {}
+    for last in (8, 100_000):
+        fig = line({"a": ([0, last], [1.0, 2.0])}).update_xaxes(tickvals=[0, last])
+        ends[last] = set(re.findall(r'x="100%" y="100%" dy="19" text-anchor="(\w+)"', picture(fig)))
+    assert ends == {8: {"middle"}, 100_000: {"end"}}
+
+
 def test_a_picture_says_its_text_and_nothing_breaks_out_of_it() -> None:
     """Names and the text are escaped; the picture is one image for a screen reader."""
     name = '</svg><img src=x onerror="alert(1)">'
