@@ -26,6 +26,8 @@
         const one = button("", () => choose(text, one));
         one.append(...(item.querySelector(":scope > p") ?? item).childNodes);
         item.replaceChildren(one);
+        // A formula is drawn, and a drawing has no name: say what it is made of.
+        if (one.querySelector(".math")) one.setAttribute("aria-label", text.replace(/\\[()]|[\\{}]/g, ""));
       }
       return [];
     }
