@@ -58,6 +58,8 @@ THEME_BEFORE_PAINT = """
 })();
 """
 FONT_PRELOAD = re.compile(r"<link\b(?=[^>]*\brel=.preload\b)(?=[^>]*\bas=.font\b)[^>]*>\s*")
+# The theme's icons come as a font and, once more, as this script of 1.5 MB: the font is enough.
+ICON_SCRIPT = re.compile(r"<script\b[^>]*\bfontawesome\.js[^>]*>\s*</script>\s*")
 # What a browser would load by itself: scripts, style sheets, pictures, frames, fonts, imports.
 ELSEWHERE = r"""\s*["']?\s*((?:https?:)?//[^"'\s>)]+)"""
 LOADS = re.compile(
@@ -187,12 +189,13 @@ def ship(app: Sphinx, exception: Exception | None) -> None:
             _copy(home / part, static / "mathjax" / part)
     if any(CHARTS in page for page in pages.values()):
         copy_charts(static)
+    (static / "scripts" / "fontawesome.js").unlink(missing_ok=True)
     book = "".join(pages.values())
     for name, text in {**explorer_files(book), **late_files(book)}.items():
         (static / name).write_text(text, "utf-8")
     for path, page in pages.items():
-        if FONT_PRELOAD.search(page):
-            path.write_text(FONT_PRELOAD.sub("", page), "utf-8")
+        if (lighter := ICON_SCRIPT.sub("", FONT_PRELOAD.sub("", page))) != page:
+            path.write_text(lighter, "utf-8")
         for address in external_loads(page):
             logger.warning("%s would load %s", path.relative_to(app.outdir), address)
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from execute import BUILD
-from offline import FONT_PRELOAD, external_loads
+from offline import FONT_PRELOAD, ICON_SCRIPT, external_loads
 
 HTML = BUILD / "html"
 ADDRESS = re.compile(r"""<(?:a|link|script|img)\b[^>]*?\b(?:href|src)=["']([^"']+)["']""")
@@ -138,3 +138,11 @@ def test_fonts_are_not_preloaded() -> None:
     hint = '<link rel="preload" as="font" type="font/woff2" crossorigin href="a.woff2">\n<p>'
     assert FONT_PRELOAD.sub("", hint) == "<p>"
     assert FONT_PRELOAD.sub("", hint.replace("font", "script")).startswith("<link")
+
+
+def test_icons_come_once() -> None:
+    """The theme brings them as a font, and again as a script of 1.5 MB that freezes the page."""
+    assert [page.name for page, text in pages().items() if "fontawesome.js" in text] == []
+    assert list(HTML.rglob("fontawesome*.js")) == [] and list(HTML.rglob("fa-solid*.woff2"))
+    tag = '<script defer src="_static/scripts/fontawesome.js?digest=1"></script>'
+    assert ICON_SCRIPT.sub("", f"<p>{tag}\n<script>a</script>") == "<p><script>a</script>"
