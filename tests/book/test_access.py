@@ -55,6 +55,7 @@ def test_a_small_page_has_no_serious_fault(browser: Browser, html: Path, theme: 
     context.close()
 
 
+PUT = "(html) => document.querySelector('article').insertAdjacentHTML('beforeend', html)"
 FAULTS = {
     "<button></button>": "button-name",
     '<p style="color: #999; background: #fff">pale</p>': "color-contrast",
@@ -68,7 +69,7 @@ def test_each_fault_is_noticed(browser: Browser, html: Path, markup: str) -> Non
     """Negative control."""
     page = browser.new_page()
     page.goto(f"{html.as_uri()}/book/other.html")
-    page.evaluate("(html) => document.querySelector('article').insertAdjacentHTML('beforeend', html)", markup)  # fmt: skip  # noqa: E501
+    page.evaluate(PUT, markup)
     assert any(found.startswith(FAULTS[markup]) for found in access_complaints(page))
     page.close()
 
