@@ -28,6 +28,7 @@ recorded (`make measure-sample`).
     shifted    fine-tuned and prompted, where a cue of the labelled rows holds and where it does not
     decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
+    counting   n-grams at their best, counted from all that tales-gpt1 has read
 
 `zeroshot` needs runs/tales-gpt1, which `python data/ship.py tales-gpt1` leaves behind.
 """
@@ -38,6 +39,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -51,15 +53,21 @@ import grids_sparse
 import torch
 
 from gptcore import GPT, load
+from gptcore.checkpoint.shipped import run_record
 from gptcore.experiments import Record, again, measure
 from gptcore.experiments.grids import SELECT_SEED
 from gptcore.experiments.tuning import RECIPE, fine_tuned
+from gptcore.scoring.ngrams import best_ngram
 from gptcore.scoring.zeroshot import HEURISTICS, zero_shot
+from gptcore.tales import split, tales
+from gptcore.text.streams import TokenStream
+from gptcore.train.corpus import DataConfig, prepare
 from gptcore.train.record import hardware, write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS, RECORDS = ROOT / "runs", ROOT / "data" / "runs"
-SHIPPED = "tales-gpt1"
+SHIPPED, TALES = "tales-gpt1", 100_000
+ORDERS = (2, 3, 4, 5)  # five of 2,048 tokens is as long as whole numbers of 64 bits reach
 RAW = argparse.RawDescriptionHelpFormatter
 
 
@@ -79,6 +87,28 @@ def zeroshot() -> None:
         "points": points,
     }
     write_json(RECORDS / "zeroshot.json", content)
+
+
+def counting() -> None:
+    """N-grams of the order and discount that suit other stories best, beside the shipped model."""
+    run = run_record(SHIPPED)
+    _, tokenizer = load(SHIPPED)
+    data = DataConfig(tales=TALES, held_out=0.01)
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = prepare(data, tokenizer.vocab_size, folder, tokenizer=tokenizer)
+        others = (tale.text for tale in tales(200, start=split("valid").start + TALES // 100))
+        choosing = TokenStream.write(Path(folder) / "choosing", others, tokenizer)
+        texts = (corpus.train.tokens, choosing.tokens, corpus.valid.tokens)
+        if len(texts[2]) - 1 != run["held_out"]["n_tokens"]:
+            sys.exit(f"{len(texts[2])} held-out tokens are not those of the shipped model")
+        found = [best_ngram(*texts, tokenizer.vocab_size, orders=[n]) for n in ORDERS]
+    content = {
+        "command": "python data/measure.py counting",
+        "hardware": hardware(torch.device("cpu")),
+        "tokens": {"read": len(texts[0]), "choosing": len(texts[1]), "held_out": len(texts[2])},
+        "orders": [{k: round(v, 4) for k, v in asdict(one).items()} for one in found],
+    }
+    write_json(RECORDS / "counting.json", content)
 
 
 def seal() -> None:
@@ -104,7 +134,7 @@ ALL = (
     *grids_in_context.GRIDS,
 )
 GRIDS = {grids.__name__: grids for grids in ALL}
-OTHERS = {"zeroshot": zeroshot, "seal": seal}
+OTHERS = {"zeroshot": zeroshot, "counting": counting, "seal": seal}
 
 
 def on_record(name: str) -> Record | None:
