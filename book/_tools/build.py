@@ -6,10 +6,12 @@ The files that git keeps are only read. Any warning fails the build.
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import nbformat
@@ -17,8 +19,12 @@ import yaml
 from execute import BUILD, ROOT, ChapterFailed, chapters, run_all, say, toc_entries
 from gather import gathered
 
+from gptcore import datasets
+
 STAGE = BUILD / "src"
 HTML = BUILD / "html"
+LEFT_OUT = re.compile(r"The data set ([\w-]+) \([^)]*\) is not here")
+MAY_BE_PASSED_ON = "redistributable"
 STAMP = BUILD / "html.built-from"
 # Besides the staged pages, these decide what the pages look like.
 MACHINERY = ("book/_ext", "book/_assets", "book/_tools", "gptcore/show", "data/checkpoints")
@@ -33,6 +39,10 @@ def main() -> int:
         notebooks = run_all(chapters(), jobs=int(os.environ.get("JOBS") or _default_jobs()))
     except ChapterFailed as failure:
         say(f"\n{failure}\n\nThe book was not built: a chapter failed.")
+        return 1
+    if os.environ.get("GITHUB_REPOSITORY") and (absent := missing_sets(notebooks.values())):
+        say(f"\nThe book was not built: its pages would leave out {', '.join(absent)}.")
+        say(f"To get them: gptcore data fetch {' '.join(absent)}")
         return 1
     stage(notebooks)
     digest = _digest([STAGE, *(ROOT / name for name in MACHINERY)])
@@ -77,6 +87,27 @@ def _without_live_forms(notebook: nbformat.NotebookNode) -> nbformat.NotebookNod
             for mime in [mime for mime in data if mime.startswith("application/vnd.")]:
                 del data[mime]
     return notebook
+
+
+def missing_sets(notebooks: Iterable[nbformat.NotebookNode]) -> list[str]:
+    """Name the data sets that may be passed on and that a run had to do without.
+
+    A book to be published has their outputs; one that is built at home may leave them out.
+
+    Args:
+        notebooks: as they ran.
+
+    Returns:
+        Names of sets, in alphabetical order.
+    """
+    found = set()
+    for cell in (cell for notebook in notebooks for cell in notebook.cells):
+        said = "".join(output.get("text", "") for output in cell.get("outputs", []))
+        absent = LEFT_OUT.findall(said)
+        found |= {name for name in absent if datasets.SETS[name].use == MAY_BE_PASSED_ON}
+        if "datasets.tokenizer(" in cell.source:  # says so on the page, not in what it prints
+            found |= {name for name in ("gpt1-bpe", "gpt2-bpe") if not datasets.place(name)}
+    return sorted(found)
 
 
 def published(config: dict, environment: dict[str, str]) -> dict:

@@ -1,6 +1,8 @@
 """The tools that run and build the book: what re-runs, what git keeps, where links point."""
 
+import contextlib
 import copy
+import io
 import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -14,6 +16,8 @@ import offline
 import pytest
 import refresh
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from gptcore import datasets
 
 
 def notebook(source: str = "x = 1", text: str = "# Title") -> nbformat.NotebookNode:
@@ -217,6 +221,47 @@ def test_links_of_a_published_book_and_none_otherwise() -> None:
     assert found["repository"] == {"url": "https://github.com/ada/fork", "branch": "next"}
     assert found["launch_buttons"]["colab_url"] and found["html"]["use_repository_button"]
     assert config["repository"] == {"url": ""}
+
+
+def test_a_published_book_has_every_set_that_may_be_passed_on(monkeypatch, tmp_path) -> None:
+    """What `datasets.optional` says of an absent set stops the build; sst2 may not be passed on."""
+    for folder in ("GPTCORE_DATA_MIRROR", "GPTCORE_CACHE"):
+        monkeypatch.setenv(folder, str(tmp_path))
+    monkeypatch.setattr(datasets.store, "fetch", _nowhere)
+
+    def ran(source: str, printed: str = "") -> nbformat.NotebookNode:
+        outputs = [new_output("stream", name="stdout", text=printed)]
+        return new_notebook(cells=[new_code_cell(source, outputs=outputs)])
+
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        assert datasets.optional("gutenberg") is None and datasets.optional("sst2") is None
+    assert build.missing_sets([ran("optional(...)", told.getvalue())]) == ["gutenberg"]
+    assert build.missing_sets([ran("datasets.tokenizer(name)")]) == ["gpt1-bpe", "gpt2-bpe"]
+    assert build.missing_sets([ran("print(1)", "1\n")]) == []
+
+
+def _nowhere(*_: object) -> None:
+    raise datasets.DataUnavailable("no network")
+
+
+def test_the_build_stops_where_a_published_book_would_leave_a_set_out(monkeypatch, capsys) -> None:
+    """Exit status 1, and the sets by name; at home the build goes on to the next stage."""
+    cell = new_code_cell("", outputs=[new_output("stream", name="stdout", text="")])
+    cell.outputs[0].text = "The data set udhr (1 MB) is not here, so this part is left out."
+    monkeypatch.setattr(build, "run_all", lambda *_, **__: {Path("x"): new_notebook(cells=[cell])})
+    monkeypatch.setattr(build, "stage", _staged)
+    monkeypatch.setenv("GITHUB_REPOSITORY", "ada/fork")
+    assert build.main() == 1
+    said = capsys.readouterr().out
+    assert "would leave out udhr." in said and "gptcore data fetch udhr" in said
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    with pytest.raises(InterruptedError):
+        build.main()
+
+
+def _staged(*_: object) -> None:
+    raise InterruptedError
 
 
 LOADING = [
