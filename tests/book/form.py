@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-OLD = (2, 5)  # chapters that still have another form
+OLD = (2,)  # chapters that still have another form
 PAGES = ("published_weights", "what_training_is")  # pages without a number that have it, too
 FOLD, GUESS = "hide-input", "guess"
 PROMPT = "> **Predict first.**"

@@ -18,7 +18,7 @@ def test_the_state_is_plain_and_whole() -> None:
     state = json.loads(made.twin().split('"application/json">')[1].split("</script>")[0])
     assert [stop["loss"] for stop in state["moments"]] == [7.6251, 5.5] and state["at"] == 0
     assert state["lines"] == {"training": [[256, 512], [7.6, 7.412]]}
-    assert state["reference"] == {"two": 3.0756}
+    assert state["reference"] == {"bigram": 3.0756}
 
 
 def test_the_text_says_losses_and_how_it_began_and_ended() -> None:
