@@ -27,7 +27,8 @@
         one.append(...(item.querySelector(":scope > p") ?? item).childNodes);
         item.replaceChildren(one);
         // A formula is drawn, and a drawing has no name: say what it is made of.
-        if (one.querySelector(".math")) one.setAttribute("aria-label", text.replace(/\\[()]|[\\{}]/g, ""));
+        const words = [...one.childNodes].some((part) => !part.classList?.contains("math") && part.textContent.trim());
+        if (one.querySelector(".math") && !words) one.setAttribute("aria-label", text.replace(/\\[()]|[\\{}]/g, ""));
       }
       return [];
     }

@@ -44,7 +44,8 @@ def name(app: Sphinx, exception: Exception | None) -> None:
         return
     for path in Path(app.outdir).rglob("*.html"):
         page = path.read_text("utf-8")
-        named = ICON.sub(r"\1", NAMED.sub(r"\1", page))
+        page_named = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        named = ICON.sub(r"\1", NAMED.sub(r"\1", page_named))
         if named != page:
             path.write_text(named, "utf-8")
 
