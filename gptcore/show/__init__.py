@@ -31,6 +31,7 @@ from gptcore.show.explorers.playground.playground import TokenizerPlayground
 from gptcore.show.explorers.residual_stream.residual_stream import ResidualStream
 from gptcore.show.explorers.sampling.sampling import SamplingExplorer
 from gptcore.show.explorers.shots.shots import ShotsExplorer
+from gptcore.show.explorers.writer.writer import Writer
 from gptcore.show.plots import bars, heat, line, show
 from gptcore.show.source import source
 
@@ -53,6 +54,7 @@ __all__ = [
     "ShotsExplorer",
     "TrainingCalculator",
     "TokenizerPlayground",
+    "Writer",
     "bars",
     "evidence",
     "heat",

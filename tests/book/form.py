@@ -14,7 +14,8 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 OLD = (2,)  # chapters that still have another form
-PAGES = ("published_weights", "what_training_is")  # pages without a number that have it, too
+# Pages without a number that have it, too.
+PAGES = ("published_weights", "what_training_is", "in_your_browser")
 FOLD, GUESS = "hide-input", "guess"
 PROMPT = "> **Predict first.**"
 EVIDENCE = re.compile(r"\bevidence\(")

@@ -18,7 +18,8 @@ from structure import (
 
 from gptcore.show.evidence import RECORD
 
-NO_CHAPTERS = ("errata", "what_training_is")  # no paper to compare with, no exercises
+# No paper to compare with, no exercises.
+NO_CHAPTERS = ("errata", "what_training_is", "in_your_browser")
 
 
 def sound_notebook() -> nbformat.NotebookNode:

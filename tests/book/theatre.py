@@ -9,7 +9,7 @@ from gptcore.model import GPT
 from gptcore.show import (
     Anatomy, AnswersExplorer, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer,
     Descent, Growth, InputLayout, LabelCounts, LiveCurve, MaskPainter, Moment, ResidualStream,
-    SamplingExplorer, ShotsExplorer, TokenizerPlayground, TrainingCalculator,
+    SamplingExplorer, ShotsExplorer, TokenizerPlayground, TrainingCalculator, Writer,
 )
 from gptcore.experiments import Record
 from gptcore.tales.lines import Asked, Lines
@@ -63,6 +63,7 @@ EXPLORERS = {
     "residual_stream": "ResidualStream(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
     "sampling": "SamplingExplorer(model, tokenizer, STORY)",
     "shots": "ShotsExplorer(shown)",
+    "writer": "Writer(model, tokenizer, STORY, controls=True)",
 }
 """Name -> the expression that makes it, after `SETUP`."""
 ROOTS = {
@@ -82,6 +83,7 @@ ROOTS = {
     "residual_stream": ".gpt-residual",
     "sampling": ".gpt-sampling",
     "shots": ".gpt-shots",
+    "writer": ".gpt-writer",
     "live_curve": ".gpt-curve",
 }
 KEYS = (

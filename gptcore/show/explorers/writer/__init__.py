@@ -1,0 +1,1 @@
+"""A model writes with the reader: each next token chosen, each head's reading shown."""
