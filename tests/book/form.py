@@ -13,7 +13,6 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-OLD = (2,)  # chapters that still have another form
 # Pages without a number that have it, too.
 PAGES = ("published_weights", "what_training_is", "in_your_browser")
 FOLD, GUESS = "hide-input", "guess"
@@ -67,7 +66,7 @@ class Paper:
 
 def is_new(stem: str) -> bool:
     """Whether the notebook of that name has this form."""
-    return stem in PAGES or (stem[:2].isdigit() and int(stem[:2]) not in OLD)
+    return stem in PAGES or stem[:2].isdigit()
 
 
 def papers(bib: Path) -> list[Paper]:

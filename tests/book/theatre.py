@@ -8,8 +8,9 @@ from gptcore.config import GPTConfig
 from gptcore.model import GPT
 from gptcore.show import (
     Anatomy, AnswersExplorer, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer,
-    Descent, Growth, InputLayout, LabelCounts, LiveCurve, MaskPainter, Moment, ResidualStream,
-    SamplingExplorer, ShotsExplorer, TokenizerPlayground, TrainingCalculator, Writer,
+    Descent, Growth, InputLayout, LabelCounts, LiveCurve, MaskPainter, Moment, NextWord,
+    ResidualStream, SamplingExplorer, ShotsExplorer, TokenizerPlayground, TrainingCalculator,
+    Writer,
 )
 from gptcore.experiments import Record
 from gptcore.tales.lines import Asked, Lines
@@ -59,6 +60,7 @@ EXPLORERS = {
     "input_layout": "InputLayout({'Own': tokenizer}, covered=False)",
     "label_counts": "LabelCounts(taught, one='read, 75', other='scratch, 150')",
     "mask_painter": "MaskPainter()",
+    "next_word": "NextWord(model, tokenizer, [STORY, 'Rosa met'], tokenizer.encode(STORY * 9))",
     "playground": "TokenizerPlayground({'Own': tokenizer, 'Bytes': 'bytes'})",
     "residual_stream": "ResidualStream(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
     "sampling": "SamplingExplorer(model, tokenizer, STORY)",
@@ -79,6 +81,7 @@ ROOTS = {
     "input_layout": ".gpt-inputs",
     "label_counts": ".gpt-labels",
     "mask_painter": ".gpt-masks",
+    "next_word": ".gpt-next",
     "playground": ".gpt-playground",
     "residual_stream": ".gpt-residual",
     "sampling": ".gpt-sampling",

@@ -1,9 +1,10 @@
-// What three explorers show of a text, made in the page: for the same weights the numbers that
+// What four explorers show of a text, made in the page: for the same weights the numbers that
 // Python's `look` gives, packed as it packs them. Nothing here draws.
 //
 //   attention        gptcore/show/explorers/attention/attention.py
 //   attention_steps  gptcore/show/explorers/attention_steps/attention_steps.py
 //   residual_stream  gptcore/show/explorers/residual_stream/residual_stream.py
+//   next_word        gptcore/show/explorers/next_word/next_word.py
 
 import { likeliestOf } from "../shared/drawing.js";
 
@@ -116,7 +117,7 @@ function littleEndian(numbers) {
   return bytes;
 }
 
-/** The look of one of the three explorers at a text that was traced: everything but its name. */
+/** The look of one of the four explorers at a text that was traced: everything but its name. */
 export async function lookOf(kind, { net, tokenizer, trace, ids, top, pause }) {
   const kept = ids.slice(0, trace.n), labels = (some) => some.map((id) => tokenizer.label(id));
   const look = { tokens: labels(kept), of: ids.length };
@@ -131,5 +132,10 @@ export async function lookOf(kind, { net, tokenizer, trace, ids, top, pause }) {
     const next = after.length === kept.length ? tokenizer.label(after.at(-1)) : null;
     return { ...look, next, names: labels(names), numbers, facts };
   }
-  throw new Error(`look "${kind}" must be "attention", "attention_steps" or "residual_stream"`);
+  if (kind === "next_word") {
+    const C = net.config.d_model, last = trace.residuals.at(-1).subarray(-C);
+    const logp = logSoftmax(net.logits(net.final(last)));
+    return { ...look, ids: kept, gpt: likeliestOf(logp, top).map((id) => [id, Math.exp(logp[id])]) };
+  }
+  throw new Error(`look "${kind}" must be "attention", "attention_steps", "next_word" or "residual_stream"`);
 }

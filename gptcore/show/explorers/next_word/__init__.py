@@ -1,0 +1,1 @@
+"""What tables of counts and a GPT expect after a text, side by side."""
