@@ -124,9 +124,10 @@ def best_ngram(
     for order in orders:
         levels = _levels(train, vocab_size, order)
         for d in discounts:
-            score = _nats(levels, valid, vocab_size, d)
+            score = float(_nats(levels, valid, vocab_size, d).mean())
             if not found or score < found[-1].valid:
-                found.append(BestNgram(order, d, score, _nats(levels, test, vocab_size, d)))
+                held_out = float(_nats(levels, test, vocab_size, d).mean())
+                found.append(BestNgram(order, d, score, held_out))
     return found[-1]
 
 
@@ -138,15 +139,15 @@ def _levels(train: np.ndarray, vocab_size: int, order: int) -> list[_Counts]:
     return levels[::-1]
 
 
-def _nats(levels: list[_Counts], text: np.ndarray, vocab_size: int, discount: float) -> float:
-    """Nats per token of a text but its first, from the shortest context to the longest."""
+def _nats(levels: list[_Counts], text: np.ndarray, vocab_size: int, discount: float) -> np.ndarray:
+    """(N - 1,) nats of each token of a text but its first, from short contexts to long ones."""
     p = np.full(len(text) - 1, 1 / vocab_size)
     for n, level in enumerate(levels, start=1):
         first = max(n - 1, 1)  # the first token with n - 1 before it
         token = text[first:].astype(np.int64)
         context = _keys(text[:-1], vocab_size, n - 1) if n > 1 else 0 * token
         p[first - 1 :] = level.discounted(context, token, p[first - 1 :], discount)
-    return float(-np.log(p).mean())
+    return -np.log(p)
 
 
 def _pairs_and_triples(
@@ -257,6 +258,35 @@ class _Counts:
         with np.errstate(invalid="ignore", divide="ignore"):
             p = (np.maximum(seen - discount, 0) + left * lower) / total
         return np.where(total > 0, p, lower)
+
+
+@dataclass(frozen=True, eq=False)
+class Ngrams:
+    """An interpolated Kneser-Ney model, kept to score many short texts; see `best_ngram`.
+
+    Attributes:
+        levels: counts of n-grams, single tokens first.
+        vocab_size: V.
+        discount: taken from every count.
+    """
+
+    levels: list[_Counts]
+    vocab_size: int
+    discount: float = DISCOUNT
+
+    @classmethod
+    def of(cls, tokens: Tokens, vocab_size: int, order: int = 3) -> Ngrams:
+        """Count one continuous text, (N,) ids below `vocab_size`, in n-grams of `order`."""
+        return cls(_levels(_ids(tokens, vocab_size), vocab_size, order), vocab_size)
+
+    def nats(self, tokens: Tokens) -> np.ndarray:
+        """(N - 1,) nats of each token but the first, from as many before it as there are.
+
+        Raises:
+            ValueError: an id that the model does not know.
+        """
+        ids = _ids(tokens, self.vocab_size)
+        return _nats(self.levels, ids, self.vocab_size, self.discount)
 
 
 def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:

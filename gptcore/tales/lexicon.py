@@ -102,10 +102,10 @@ def _weather(name: str, lines: list[str]) -> Frame:
 Effects = tuple[tuple[str, ...], ...]
 
 
-def _kinds() -> tuple[dict[str, tuple[Template, ...]], dict[str, Effects]]:
+def _kinds(name: str) -> tuple[dict[str, tuple[Template, ...]], dict[str, Effects]]:
     wordings: dict[str, list[Template]] = {}
     effects: dict[str, Effects] = {}
-    for line in _read("kinds.txt").splitlines():
+    for line in _read(name).splitlines():
         if line.startswith("# "):
             kind, _, does = line[2:].partition("|")
             current = wordings.setdefault(kind.strip(), [])
@@ -154,7 +154,9 @@ OBJECTS = [
         [c.strip() for c in line.split(" / ")] for line in _read("objects.txt").splitlines()
     )
 ]
-KINDS, EFFECTS = _kinds()
+KINDS, EFFECTS = _kinds("kinds.txt")
+# Kinds of events of brief tales, and what each takes for granted; `gist.KIND` sums one up.
+BRIEF, BRIEF_RULES = _kinds("brief.txt")
 
 
 def _table(name: str) -> list[list[str]]:
@@ -171,10 +173,13 @@ CLAIMS = [
 # Claims that no tale ever settles.
 OPEN_CLAIMS = [compile_template(row[0]) for row in _table("open.txt")]
 # Rows (kind of event, question that it answers, answer).
-QUESTIONS = [
-    (kind, compile_template(question), compile_template(answer))
-    for kind, question, answer in _table("questions.txt")
-]
+QUESTIONS, BRIEF_QUESTIONS = (
+    [
+        (kind, compile_template(question), compile_template(answer))
+        for kind, question, answer in _table(name)
+    ]
+    for name in ("questions.txt", "brief_questions.txt")
+)
 # What each kind of event takes for granted, for the checker.
 RULES = {
     kind: tuple(tuple(rule.split()) for rule in rules.split(";"))

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from gptcore.tales import lexicon
 from gptcore.tales.check import ASIDES, LAST, closes, word_faults
@@ -40,6 +41,7 @@ _ROWS = {
     **dict.fromkeys("xy", [row for table in _FRAMES for row in table]),
 }
 """Role -> rows of tables that can fill it."""
+Table = Literal["tales", "brief", "gists"]
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,18 @@ class Story:
         return next(iter(feelings[-1].who["m"])) if feelings else None
 
 
-def read(text: str) -> Story:
-    """Understand a text, event by event; after a strange sentence, with the next one."""
+def read(text: str, table: Table = "tales") -> Story:
+    """Understand a text, event by event; after a strange sentence, with the next one.
+
+    Args:
+        text: any.
+        table: whose wordings: of "tales", of "brief" tales, of "gists" of brief tales.
+    """
     events, strange = [], []
     at = len(text) - len(text.lstrip())
     at = _behind_title(text, at)
     while at < len(text.rstrip()):
-        found = _longest(text, at)
+        found = _longest(text, at, table)
         if found is None:
             end = _next_sentence(text, at)
             strange.append(text[at:end].strip())
@@ -103,7 +110,7 @@ def story_faults(text: str) -> list[str]:
     told = [kind for kind in kinds if kind not in LAST]
     if not told or told[-1] != "feel" or not any(closes(kind) for kind in kinds):
         found.append("the story does not come to an end")
-    return found + _people(text, story) + word_faults(text)
+    return found + who_is_who(text, story) + word_faults(text)
 
 
 def _behind_title(text: str, at: int) -> int:
@@ -114,10 +121,10 @@ def _behind_title(text: str, at: int) -> int:
     return head + 2 if is_title else at
 
 
-def _longest(text: str, at: int) -> Heard | None:
+def _longest(text: str, at: int, table: Table) -> Heard | None:
     """The event whose wording takes up most of the text from here on."""
     best: Heard | None = None
-    for kind, pattern in _patterns():
+    for kind, pattern in _patterns(table):
         hit = pattern.match(text, at)
         if hit and hit.end() > (best.end if best else at):
             who = _who(hit.groupdict())
@@ -182,7 +189,7 @@ def _alike(first: Heard, second: Heard, role: str) -> bool:
     return one is None or other is None or bool(one & other)
 
 
-def _people(text: str, story: Story) -> list[str]:
+def who_is_who(text: str, story: Story) -> list[str]:
     """One name for each role, and names and pronouns that belong to somebody."""
     found, cast = [], set()
     for role in "abc":
@@ -227,12 +234,12 @@ def _pronouns(name: str, text: str) -> set[str]:
 
 
 @cache
-def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+def _patterns(table: Table) -> list[tuple[str, re.Pattern[str]]]:
     """For each wording the kind of event and all that it can become, up to where a word ends."""
     return [
         (kind, re.compile(_pattern(wording, iter(range(999))) + r"(?=\s|$)", re.IGNORECASE))
-        for kind, wordings in lexicon.KINDS.items()
-        if not kind.startswith("title.")
+        for kind, wordings in (lexicon.KINDS if table == "tales" else lexicon.BRIEF).items()
+        if not kind.startswith("title.") and kind.startswith("gist.") == (table == "gists")
         for wording in wordings
     ]
 

@@ -15,7 +15,7 @@ from gptcore.tales.rng import Rng
 from gptcore.tales.world import Thing
 
 WELL, BADLY, BETWEEN = ("happy", "proud", "relieved"), ("sad", "sorry", "lonely"), ("wistful",)
-_ENDS = {WELL: "ends well", BADLY: "ends sadly", BETWEEN: "ends neither well nor badly"}
+ENDS = {WELL: "ends well", BADLY: "ends sadly", BETWEEN: "ends neither well nor badly"}
 _WHO = r"(?:[A-Z][a-z]+(?: [A-Z][a-z]+)?|[Hh]e|[Ss]he|[Hh]im|[Hh]er)"
 _WHOSE = r"(?:[A-Z][a-z]+(?: [A-Z][a-z]+)?'s|[Hh]is|[Hh]er)"
 _SPEECH = re.compile(r'"[^"\n]+[.,!?]"')
@@ -67,10 +67,10 @@ def instruction(tale: Tale, seed: int = 0) -> Instruction:
     """Return an instruction that the tale fulfils: whom it is about, what is in it, how it ends."""
     rng = Rng(seed, 37)
     hero = tale.cast["a"]
-    ends = next(group for group in _ENDS if tale.mood in group)
+    ends = next(group for group in ENDS if tale.mood in group)
     nouns = [v.noun for v in arguments(tale.events).values() if isinstance(v, Thing)]
     friends = [person.name for role, person in tale.cast.items() if role == "b"]
-    conditions = [("name", hero.name), ("ends", _ENDS[ends])]
+    conditions = [("name", hero.name), ("ends", ENDS[ends])]
     wanted = f"a {'young ' + hero.kid if hero.species else hero.kid} called {hero.name}"
     if nouns and rng.chance(0.7):
         noun = rng.pick(nouns)
@@ -83,7 +83,7 @@ def instruction(tale: Tale, seed: int = 0) -> Instruction:
         conditions.append(("speech", ""))
         wanted += ", in which somebody speaks"
     text = rng.pick(("Write a tale about {}. It {}.", "Please tell a story about {}. It {}."))
-    return Instruction(text.format(wanted, _ENDS[ends]), tuple(conditions))
+    return Instruction(text.format(wanted, ENDS[ends]), tuple(conditions))
 
 
 def _article(noun: str) -> str:
@@ -99,7 +99,7 @@ def reward(wish: Instruction, text: str) -> float:
 def _meets(text: str, what: str, value: str) -> bool:
     if what == "ends":
         mood = mood_of(text)
-        return any(mood in group for group, words in _ENDS.items() if words == value)
+        return any(mood in group for group, words in ENDS.items() if words == value)
     if what == "speech":
         return bool(_SPEECH.search(text))
     return re.search(rf"\b{re.escape(value)}\b", text) is not None
