@@ -8,6 +8,7 @@ et al. 2020, §4.3.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from statistics import fmean
 
@@ -50,12 +51,10 @@ def _pasted(asked: Request, rng: Rng) -> str:
 
 
 def _stuffed(asked: Request, rng: Rng) -> str:
-    """The demonstration with the words asked for before people and full stops."""
-    words = " ".join(_words_wanted(asked)).lower()
-    text = asked.demonstration
-    for mark in (" girl", " boy", " friend", "."):
-        text = text.replace(mark, f" {words}{mark}")
-    return text
+    """The demonstration with a word put in where the reader takes any: a kite girl called Zara."""
+    word = dict(asked.conditions).get("thing", "splendid")
+    text = re.sub(r" (girl|boy)\b", rf" {word} \1", asked.demonstration)
+    return text.replace(".", f" {word}.") if text == asked.demonstration else text
 
 
 def _assembled(asked: Request, rng: Rng) -> str:
@@ -99,7 +98,7 @@ ATTACKS: dict[str, Attack] = {
     "the words asked for": _listed,
     "another demonstration": _other,
     "another one, the words asked for pasted in": _pasted,
-    "its own words put in before nouns": _stuffed,
+    "a word asked for put in before girl or boy": _stuffed,
     "sentences of several": _assembled,
     "its words shuffled": _shuffled,
     "its sentences shuffled": _sentences_shuffled,

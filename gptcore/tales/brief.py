@@ -25,10 +25,10 @@ from gptcore.tales.world import Event, Person, Thing
 
 _QUOTED = re.compile(r'"[^"]*"')
 PLACES = ("farm", "harbour", "forest", "town", "mountain", "river", "north")
-NAMES = {pronoun: tuple(lexicon.NAMES[pronoun][:40]) for pronoun in ("she", "he")}
-"""Forty each, in every split: what is new in a held-out tale is who meets what where."""
-OBJECTS = tuple(row for row in lexicon.OBJECTS if " " not in row[0] and row[3] != "tear")[:36]
-"""Things that can break; 36 nouns, each with one of two adjectives."""
+NAMES = {pronoun: tuple(lexicon.NAMES[pronoun][:16]) for pronoun in ("she", "he")}
+"""Sixteen each, in every split: what is new in a held-out tale is who meets what where."""
+OBJECTS = tuple(row for row in lexicon.OBJECTS if " " not in row[0] and row[3] != "tear")[:18]
+"""Things that can break; 18 nouns, each with one of two adjectives."""
 SPEECH = frozenset(kind for kind in lexicon.BRIEF if kind.startswith("say"))
 MOODS = {
     mood: lexicon.Frame(mood, {"line": [t for t in frame.raw["line"] if '"' not in t]})

@@ -37,12 +37,8 @@ def test_each_factor_stops_what_the_others_let_through(judge, asked):
     assert wrong.share < 0.4 and wrong.gate > 0.95 and wrong.verified > 0.4
     twice = found["the whole twice"]
     assert twice.share == 1 and twice.gate > 0.7 and twice.verified < 0.05
-    stuffed = [(r, s) for r in tells if (s := r.demonstration.replace(" girl ", " kite girl "))]
-    stuffed = [(r, s) for r, s in stuffed if s != r.demonstration]
-    rewards = [judge.reward(r, s) for r, s in stuffed]
-    assert all(r.share == 1 for r in rewards)
-    assert max(r.gate for r in rewards) < 0.1
-    assert sum(r.verified == 1 for r in rewards) > len(rewards) / 2
+    stuffed = found["a word asked for put in before girl or boy"]
+    assert stuffed.share > 0.9 and stuffed.gate < 0.1 and stuffed.verified > 0.9
 
 
 def test_the_reward_is_the_product_of_three():
