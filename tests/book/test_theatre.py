@@ -90,5 +90,7 @@ def test_the_columns_beside_the_residual_stream(browser: Browser, tmp_path: Path
 def test_every_explorer_is_in_the_theatre() -> None:
     """A new explorer that is not operated here would be tested on a stage of its own only."""
     folder = Path(__file__).parents[2] / "gptcore" / "show" / "explorers"
-    names = {path.name for path in folder.iterdir() if (path / f"{path.name}.js").exists()}
+    scripts = {path.name: path / f"{path.name}.js" for path in folder.iterdir()}
+    texts = {name: path.read_text("utf-8") for name, path in scripts.items() if path.exists()}
+    names = {name for name, text in texts.items() if "render({" in text}  # the engine draws nothing
     assert names == set(ROOTS) == {*EXPLORERS, "live_curve"}

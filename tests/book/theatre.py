@@ -58,7 +58,7 @@ EXPLORERS = {
     "descent": "Descent()",
     "growth": "Growth([Moment(str(n), n, 7.0 - n / 99, STORY) for n in (0, 9, 99)], {})",
     "input_layout": "InputLayout({'Own': tokenizer}, covered=False)",
-    "label_counts": "LabelCounts(taught, one='read, 75', other='scratch, 150')",
+    "label_counts": "LabelCounts(taught, one='scratch, 75', other='read, 150')",
     "mask_painter": "MaskPainter()",
     "next_word": "NextWord(model, tokenizer, [STORY, 'Rosa met'], tokenizer.encode(STORY * 9))",
     "playground": "TokenizerPlayground({'Own': tokenizer, 'Bytes': 'bytes'})",

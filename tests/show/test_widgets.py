@@ -201,8 +201,9 @@ def test_explorers_wear_the_colours_of_the_book_and_of_its_charts() -> None:
     pairs = {"ink": "ink", "quiet": "ink-soft", "rule": "rule", "surface": "surface"}
     for own, the_books in {**pairs, "accent": "accent"}.items():
         assert colours(ours, own) == colours(book, the_books) != [], own
-    charts = re.findall(r"const (?:LIGHT|DARK) = \[(.*?)\]", widgets.static("charts.js"))
-    light, dark = (re.findall(r"#[0-9a-f]{6}", line) for line in charts)
+    charts = re.findall(r"--gpt-chart-\d: (#[0-9a-f]{6})", widgets.static("charts.css"))
+    light, dark, print_ = charts[:6], charts[6:12], charts[12:]
+    assert print_ == light
     assert light == list(plots.PALETTE)
     assert [colours(ours, str(n)) for n in range(1, 7)] == [
         [*p] for p in zip(light, dark, strict=True)

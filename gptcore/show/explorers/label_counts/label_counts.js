@@ -96,11 +96,18 @@ function update(view) {
   const pair = difference(model.get("differences"), model.get("one"), model.get("other"));
   view.told.textContent = told(at("one"), at("other"), pair);
   say(view, view.told.textContent);
-  if (view.width) draw(view);
+  if (!view.width) return;
+  if (view.laid !== view.width || view.laidOut !== view.drawn) draw(view);
+  const shown = model.get("shown"), picked = [model.get("one"), model.get("other")];
+  for (const part of view.parts) {
+    part.classList.toggle("lc-out", !shown.includes(part.dataset.way));
+    part.classList.toggle("lc-picked", picked.includes(part.dataset.name));
+  }
 }
 
+/** Lay all ways out; which of them are seen, and which points are chosen, is a matter of classes. */
 function draw(view) {
-  const { model, width, drawn } = view, shown = model.get("shown");
+  const { model, width, drawn } = view;
   const sizes = kinds(drawn, "n").sort((a, b) => a - b), ways = kinds(drawn, "way");
   const right = width - EDGE.right, bottom = HEIGHT - EDGE.bottom, room = 0.16 * (right - EDGE.left);
   const from = Math.log(sizes[0]), wide = Math.max(1e-9, Math.log(sizes.at(-1)) - from);
@@ -115,22 +122,22 @@ function draw(view) {
   parts.push(s("text", { x: middle, y: HEIGHT - 6, "text-anchor": "middle" }, "labels"));
   parts.push(s("path", { class: "lc-chance", d: `M${EDGE.left},${y(model.get("chance"))}H${right}` }));
   parts.push(s("text", { x: right, y: y(model.get("chance")) - 5, "text-anchor": "end" }, "chance"));
-  ways.forEach((way, i) => {
-    if (shown.includes(way)) parts.push(...wayOf(view, way, { x: (n) => x(n) + aside(i, ways.length), y }, HUES[i % HUES.length]));
-  });
+  view.parts = ways.flatMap((way, i) => (
+    wayOf(drawn, way, { x: (n) => x(n) + aside(i, ways.length), y }, HUES[i % HUES.length])));
+  [view.laid, view.laidOut] = [width, drawn];
   view.plot.setAttribute("width", width);
   view.plot.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-  view.plot.replaceChildren(...parts);
+  view.plot.replaceChildren(...parts, ...view.parts);
 }
 
 /** The line, the intervals, the runs and the means of one way. */
-function wayOf({ model, drawn }, way, { x, y }, hue) {
+function wayOf(drawn, way, { x, y }, hue) {
   const own = drawn.filter((point) => point.way === way).sort((a, b) => a.n - b.n);
-  const style = `--hue: ${hue}`, picked = [model.get("one"), model.get("other")];
+  const style = `--hue: ${hue}`;
   const line = path(own.map(({ n }) => n), own.map(({ mean }) => mean), x, y);
-  const parts = [s("path", { class: "lc-line", style, d: line })];
+  const parts = [s("path", { class: "lc-line", style, d: line, "data-way": way })];
   for (const { name, n, mean, low, high, runs } of own) {
-    const group = s("g", { class: picked.includes(name) ? "lc-point lc-picked" : "lc-point", style, "data-name": name });
+    const group = s("g", { class: "lc-point", style, "data-way": way, "data-name": name });
     group.append(s("rect", { class: "lc-area", x: x(n) - APART / 2, y: y(high) - 8, width: APART, height: y(low) - y(high) + 16 }));
     group.append(s("path", { class: "lc-bar", d: `M${x(n)},${y(low)}V${y(high)}` }));
     group.append(s("circle", { class: "lc-mean", cx: x(n), cy: y(mean), r: 5 }));
