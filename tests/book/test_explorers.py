@@ -223,7 +223,7 @@ def test_hard_and_long_texts_are_text(browser: Browser, home: str, explorer) -> 
 
 @pytest.mark.parametrize("home", ["file"], indirect=True)
 def test_256_tokens_answer_in_50_milliseconds(browser: Browser, home: str) -> None:
-    """Processor time of the page's own thread per token, head and number, the best of 4."""
+    """Processor time of the page's own thread per token, head, number, text; the best of 4."""
     context = browser.new_context(viewport=DESK)
     page = watch(context, home).open("page.html")
     page.select_option(".at-choice select", label="long")
@@ -239,6 +239,7 @@ def test_256_tokens_answer_in_50_milliseconds(browser: Browser, home: str) -> No
         "row": (tell, ".at-matrix", ["ArrowUp", "ArrowDown"]),
         "head": (tell, ".at-tokens", ["]", "["]),
         "number": (choose, ".at-all select", ["first", "distance"]),
+        "text": (choose, ".at-choice select", ["2", "1"]),
     }
     for name, (act, place, values) in dos.items():
         times = []
@@ -249,6 +250,33 @@ def test_256_tokens_answer_in_50_milliseconds(browser: Browser, home: str) -> No
             times.append(spent() - before)
             assert page.inner_text(".gpt-explorer") != seen, f"{name}: {value} changes nothing"
         assert 0 < min(times) <= 50, f"{name}: {times} ms"
+    context.close()
+
+
+@pytest.mark.parametrize("home", ["file"], indirect=True)
+def test_another_text_brings_every_head(browser: Browser, home: str) -> None:
+    """The enlarged head is there with the next frame, the others with the one after."""
+    context = browser.new_context(viewport=DESK)
+    page = watch(context, home).open("page.html")
+    small = """() => [...document.querySelectorAll(".at-heads canvas")].map((e) => e.toDataURL())"""
+    shown = page.evaluate(small)
+    frames = """async (small) => {
+      const select = document.querySelector(".at-choice select"), found = [];
+      select.value = 1;
+      select.dispatchEvent(new Event("change"));
+      for (let i = 0; i < 2; i++) {
+        await new Promise(requestAnimationFrame);
+        found.push(eval(small)());
+      }
+      return found;
+    }"""
+    first, then = page.evaluate(frames, small)
+    chosen = page.locator(".at-heads button").evaluate_all(
+        "buttons => buttons.findIndex((e) => e.ariaPressed === 'true')"
+    )
+    assert [i for i, one in enumerate(first) if one != shown[i]] == [chosen]
+    assert first[chosen] == then[chosen]
+    assert all(one != old for one, old in zip(then, shown, strict=True))
     context.close()
 
 

@@ -21,6 +21,7 @@ export const STATISTICS = {
 const SHOWN = 5; // tokens in each list of weights
 const LABELLED = 26; // tokens up to which each row of the large matrix has its label
 const WEIGHT = Float64Array.from({ length: 256 }, (_, byte) => (byte / 255) ** 2);
+const SURPRISE = WEIGHT.map((weight) => (weight ? -weight * Math.log(weight) : 0));
 const [READS, READERS] = ["--gpt-1", "--gpt-2"].map((hue) => // the wash over a token, by its byte
   Array.from({ length: 256 }, (_, byte) => {
     return `color-mix(in srgb, var(${hue}) ${((52 * byte) / 255).toFixed(1)}%, transparent)`;
@@ -66,7 +67,7 @@ export function summarise(bytes, size) {
       if (!weight) continue;
       total += weight;
       far += weight * (q - k);
-      surprise -= weight * Math.log(weight);
+      surprise += SURPRISE[row[k]];
     }
     if (!total) continue;
     rows += 1; // shares of the row's own sum, so that rounding to bytes cancels out
@@ -94,14 +95,15 @@ export function written(value) {
 
 /** The picture of a triangle as RGBA, `size` × `size`: `ground` for weight 0, `heat` for 1. */
 export function pixels(bytes, size, heat, ground) {
-  const image = new Uint8ClampedArray(4 * size * size);
-  for (let q = 0, i = 0; q < size; q++) {
-    for (let k = 0; k <= q; k++, i++) {
-      const at = 4 * (q * size + k), share = bytes[i] / 255;
-      for (let c = 0; c < 3; c++) image[at + c] = ground[c] + share * (heat[c] - ground[c]);
-      image[at + 3] = 255;
-    }
+  const inks = new Uint8ClampedArray(4 * 256), image = new Uint8ClampedArray(4 * size * size);
+  for (let byte = 0; byte < 256; byte++) {
+    for (let c = 0; c < 3; c++)
+      inks[4 * byte + c] = ground[c] + (byte / 255) * (heat[c] - ground[c]);
+    inks[4 * byte + 3] = 255;
   }
+  const ink = new Uint32Array(inks.buffer), whole = new Uint32Array(image.buffer); // pixel by pixel
+  for (let q = 0, i = 0; q < size; q++)
+    for (let at = q * size, end = at + q; at <= end; at++, i++) whole[at] = ink[bytes[i]];
   return image;
 }
 
@@ -125,7 +127,7 @@ export function lineStep(boxes, at, step) {
 
 /** All elements, still empty; `view` holds them and what the model does not know. */
 function build(model) {
-  const view = { model, peek: null, cell: null, drawn: {} };
+  const view = { model, peek: null, cell: null, drawn: {}, old: new Set() };
   view.id = idFor("attention");
   buildTexts(view);
   view.tokens = h("div", { class: "at-tokens", role: "listbox", tabindex: 0, dir: "ltr" });
@@ -214,11 +216,12 @@ function update(view) {
   Object.assign(drawn, { looks: now.looks.length, look: now.look, index: now.index });
   drawn.statistic = view.measure.value;
   if (told) tellHeads(view, now);
-  if (turned) paint(view, fresh);
   shade(view, now);
   fillLists(view, now);
   overlay(view, now);
   tell(view, now);
+  reveal(view, now.token); // what is measured comes last: the page is laid out once
+  if (turned) paint(view, fresh);
 }
 
 function startText(view, { look, size }) {
@@ -259,7 +262,7 @@ function tellHeads(view, { index }) {
 }
 
 /** Colour the text: left of the token what it reads, right of it what reads it. */
-function shade({ spans, tokens, drawn, peek, cell }, { bytes, size, token }) {
+function shade({ spans, tokens, drawn }, { bytes, size, token }) {
   const row = reads(bytes, token), column = readers(bytes, token, size);
   for (const [i, span] of spans.entries()) {
     const colour = i > token ? READERS[column[i - token]] : READS[row[i]];
@@ -270,6 +273,10 @@ function shade({ spans, tokens, drawn, peek, cell }, { bytes, size, token }) {
   spans[token].ariaSelected = "true";
   drawn.marked = token;
   tokens.setAttribute("aria-activedescendant", spans[token].id);
+}
+
+/** Scroll the text to a token that was chosen. */
+function reveal({ spans, tokens, drawn, peek, cell }, token) {
   if (drawn.token === token || (peek !== null && !cell)) return; // what is pointed at stays put
   drawn.token = token;
   const { offsetTop, offsetHeight } = spans[token], below = offsetTop + offsetHeight + 8;
@@ -330,27 +337,36 @@ function tell(view, { index, token, look }) {
 /** Draw the matrices in the colours that the page has now. */
 function paint(view, fresh) {
   if (!view.root.isConnected) return; // the first ResizeObserver call comes when it is
-  const { look, size } = chosen(view);
-  const [heat, ground] = ["--gpt-heat", "--gpt-surface-2"].map((name) => rgb(view, name));
-  if (fresh || view.drawn.colours !== `${[heat, ground]}`)
-    for (const [index, { picture }] of view.heads.entries()) {
-      const image = pixels(triangle(look.weights, index, size), size, heat, ground);
-      picture.width = picture.height = size;
-      picture.classList.toggle("at-coarse", size < 64);
-      picture.getContext("2d").putImageData(new ImageData(image, size), 0, 0);
-    }
-  view.drawn.colours = `${[heat, ground]}`;
+  view.colours ??= ["--gpt-heat", "--gpt-surface-2"].map((name) => rgb(view, name));
+  if (fresh || view.drawn.colours !== `${view.colours}`) {
+    view.old = new Set(view.heads.keys());
+    cancelAnimationFrame(view.frameOfHeads); // the other heads follow with the next frame
+    view.frameOfHeads = requestAnimationFrame(() => view.old.forEach((i) => paintHead(view, i)));
+  }
+  view.drawn.colours = `${view.colours}`;
+  if (view.old.has(view.drawn.index)) paintHead(view, view.drawn.index);
   const { large } = view, side = Math.round(large.clientWidth * devicePixelRatio);
   if (!side) return;
   large.width = large.height = side;
   const context = large.getContext("2d"), gap = Math.ceil(devicePixelRatio);
   context.imageSmoothingEnabled = false;
   context.drawImage(view.heads[view.drawn.index].picture, 0, 0, side, side);
-  if (side / size < 8 * gap) return;
-  for (let at = side / size; at < side - 1; at += side / size) {
+  const cell = side / chosen(view).size;
+  if (cell < 8 * gap) return;
+  for (let at = cell; at < side - 1; at += cell) {
     context.clearRect(0, Math.round(at) - gap, side, gap);
     context.clearRect(Math.round(at) - gap, 0, gap, side);
   }
+}
+
+/** The small picture of a head, pixel by pixel. */
+function paintHead(view, index) {
+  const { look, size } = chosen(view), { picture } = view.heads[index];
+  const image = pixels(triangle(look.weights, index, size), size, ...view.colours);
+  picture.width = picture.height = size;
+  picture.classList.toggle("at-coarse", size < 64);
+  picture.getContext("2d").putImageData(new ImageData(image, size), 0, 0);
+  view.old.delete(index);
 }
 
 // ---------------------------------------------------------------- what the reader does
@@ -445,9 +461,13 @@ function listen(view) {
 export default {
   render({ model, el }) {
     const view = build(model), silence = listen(view);
-    const repaint = () => paint(view, false);
+    const resized = () => paint(view, false);
+    const painted = () => {
+      view.colours = null;
+      paint(view, false);
+    };
     const traits = ["texts", "text", "layer", "head", "token"];
-    const end = mount(el, view, { traits, resized: repaint, painted: repaint });
+    const end = mount(el, view, { traits, resized, painted });
     return () => {
       silence();
       end();
