@@ -313,11 +313,23 @@ def _legend(fig: go.Figure, wanted: bool) -> None:
     fig.update_layout(showlegend=wanted, margin_t=top)
 
 
+def _rounded(value: Any) -> Any:
+    """Six significant digits, and four decimals at least: no less than a reader is shown."""
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, float) and value and math.isfinite(value):
+        return round(value, max(4, 5 - math.floor(math.log10(abs(value)))))
+    return value
+
+
 def _html(spec: dict[str, Any], alt: str) -> str:
     height = spec["layout"].get("height", 380)
     text = html.escape(alt)
     # A literal "<" in the JSON could close the script element early.
-    data = json.dumps(spec, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+    short = {**spec, "data": _rounded(spec["data"])}
+    data = json.dumps(short, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     plot = still(spec, alt) or (
         f'<div class="gpt-chart-plot" role="img" aria-label="{text}" '
         f'style="min-height:{height}px"></div>'

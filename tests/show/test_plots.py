@@ -142,6 +142,16 @@ def test_bundle_has_a_form_for_every_reader() -> None:
     assert "<figcaption>Loss falls from 3 to 2.</figcaption>" in data["text/html"]
 
 
+def test_a_page_keeps_the_digits_that_it_shows_and_no_more() -> None:
+    """Six significant digits or four decimals, whichever is finer; Jupyter's figure has all."""
+    values = [1 / 3, 2.5e-4 / 3, -2 / 3, 1234567.123456, 0.0, 3.0]
+    data = plots.bundle(line({"loss": ([1, 2, 3, 4, 5, 6], values)}), "Some numbers.")
+    found = embedded(data["text/html"])["data"][0]
+    assert found["y"] == [0.333333, 8.33333e-5, -0.666667, 1234567.1235, 0.0, 3.0]
+    assert found["x"] == [1, 2, 3, 4, 5, 6]
+    assert data["application/vnd.plotly.v1+json"]["data"][0]["y"] == values
+
+
 def test_bundle_escapes_text_that_looks_like_markup() -> None:
     """A token such as </script> in a name or in the text stays text."""
     name = '</script><img src=x onerror="alert(1)">'
