@@ -36,8 +36,10 @@ def _words_wanted(asked: Request) -> list[str]:
 
 
 def _other(asked: Request, rng: Rng) -> str:
-    """The demonstration of another request of the same kind; a tale instead of a refusal."""
+    """The demonstration of a request about somebody else; a tale instead of a refusal."""
     told = brief(OTHERS, rng.below(10**9))
+    while told.hero.name == asked.about.hero.name:
+        told = brief(OTHERS, rng.below(10**9))
     kind = "tell" if asked.kind == "refuse" else asked.kind
     return request(told, (rng.below(10**9),), kind).demonstration
 
@@ -51,7 +53,7 @@ def _pasted(asked: Request, rng: Rng) -> str:
 
 
 def _stuffed(asked: Request, rng: Rng) -> str:
-    """The demonstration with a word put in where the reader takes any: a kite girl called Zara."""
+    """The demonstration with a word put in where the reader takes any: a kite girl called Rosa."""
     word = dict(asked.conditions).get("thing", "splendid")
     text = re.sub(r" (girl|boy)\b", rf" {word} \1", asked.demonstration)
     return text.replace(".", f" {word}.") if text == asked.demonstration else text

@@ -37,12 +37,13 @@ AT = compile_template("{one $w.adj {morning|day}|one morning|on a $w.adj morning
 class Teller:
     """Tells one list of events; the same seed tells it in the same words."""
 
-    __slots__ = ("random", "roles", "out", "turn", "seen", "used", "args")
+    __slots__ = ("random", "roles", "out", "turn", "seen", "used", "args", "pronouns")
 
     def __init__(self, rng: Rng, roles: Mapping[str, Any]) -> None:
         self.random, self.roles = rng.random, roles
         self.out: list[str] = []
         self.args: Mapping[str, Any] = {}
+        self.pronouns = 0.65  # how often one stands for somebody of the sentence before
         self.turn = 0  # number of the event being told
         self.seen: dict[Person, int] = {}  # the event that mentioned a person last
         self.used: set[int] = set()  # remarks made already, by identity
@@ -129,7 +130,7 @@ class Teller:
         for other, when in self.seen.items():
             if when >= last and other is not person and other.pronoun == person.pronoun:
                 return False
-        return last == self.turn or self.random() < 0.65
+        return last == self.turn or self.random() < self.pronouns
 
     def _first(self, person: Person) -> str:
         """The name with what the reader has to know when it falls for the first time."""

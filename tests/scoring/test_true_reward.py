@@ -53,7 +53,7 @@ def test_space_around_a_reply_does_not_count_and_nothing_earns_nothing(judge, as
 
 
 def test_the_gate_closes_smoothly_as_words_get_odder(judge):
-    text = "Once a girl called Zara lived by the sea."
+    text = "Once a girl called Rosa lived by the sea."
     odder = [text, text.replace("lived", "sang"), text.replace("lived by", "sang lived kite")]
     nats = [judge.nats("tell", t) for t in odder]
     gates = [judge.gate("tell", t) for t in odder]
@@ -63,8 +63,8 @@ def test_the_gate_closes_smoothly_as_words_get_odder(judge):
 
 def test_a_name_is_as_good_as_another_and_other_words_are_never_an_error(judge):
     text = "Once a girl called {} lived by the sea."
-    assert judge.nats("tell", text.format("Zara")) == judge.nats("tell", text.format("Mina"))
-    r = Request("tell", "", (("hero", "Zara"),), "", brief(0, 0))
+    assert judge.nats("tell", text.format("Rosa")) == judge.nats("tell", text.format("Mina"))
+    r = Request("tell", "", (("hero", "Rosa"),), "", brief(0, 0))
     assert judge.reward(r, "Ünïcödé 数 \x00 {}" * 50).total == 0
 
 

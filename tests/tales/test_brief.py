@@ -6,9 +6,9 @@ from gptcore.tales.brief import OUTCOMES, PLOTS, brief, brief_faults, briefs, do
 from gptcore.tales.reader import read
 
 WHOLE = (
-    "Once a girl called Zara lived by the sea. She had a scratched compass. One day Zara lost the "
-    'compass. "Where is my compass?" cried Zara. The next day her friend Tom came with the '
-    "compass. Zara let out a long breath."
+    "Once a girl called Rosa lived by the sea. She had a scratched compass. One day Rosa lost the "
+    'compass. "Where is my compass?" cried Rosa. The next day her friend Tom came with the '
+    "compass. Rosa let out a long breath."
 )
 
 
@@ -55,17 +55,17 @@ def test_a_tale_that_holds_together_written_by_hand():
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("Once a girl called Zara lived by the sea. ", "", "no opening"),
-        (" Zara let out a long breath.", "", "does not end with a feeling"),
-        ("Zara let out a long breath", "Even the supper tasted of nothing", "moods"),
+        ("Once a girl called Rosa lived by the sea. ", "", "no opening"),
+        (" Rosa let out a long breath.", "", "does not end with a feeling"),
+        ("Rosa let out a long breath", "Even the supper tasted of nothing", "moods"),
         ("came with the compass", "came with the mirror", "2 things"),
-        ("cried Zara", "cried Mina", "several names"),
-        ("One day Zara lost the compass. ", "", "breaks"),
+        ("cried Rosa", "cried Mina", "several names"),
+        ("One day Rosa lost the compass. ", "", "breaks"),
         ("She had", "He had", "he comes before"),
-        ("a girl", "a boy", "Zara is no boy"),
+        ("a girl", "a boy", "Rosa is no boy"),
         ("The next day", "A green day the next", "strange"),
         ("The next day her friend Tom came with the compass. ", "", "0 of one outcome"),
-        ("Zara let", "Nobody ever found the compass. Zara let", "2 of one outcome"),
+        ("Rosa let", "Nobody ever found the compass. Rosa let", "2 of one outcome"),
         (
             "She had a scratched compass.",
             "She had a scratched compass. She had a scratched compass.",

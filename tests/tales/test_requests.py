@@ -16,9 +16,9 @@ from gptcore.tales.requests import (
 )
 
 TEXT = (
-    "Once a girl called Zara lived by the sea. She had a scratched compass. One day Zara lost the "
-    'compass. "Where is my compass?" cried Zara. The next day her friend Tom came with the '
-    "compass. Zara let out a long breath."
+    "Once a girl called Rosa lived by the sea. She had a scratched compass. One day Rosa lost the "
+    'compass. "Where is my compass?" cried Rosa. The next day her friend Tom came with the '
+    "compass. Rosa let out a long breath."
 )
 
 
@@ -53,8 +53,8 @@ def test_what_is_asked_for_stands_in_the_request(many):
 @pytest.mark.parametrize(
     ("condition", "other"),
     [
-        (("hero", "Zara"), "Tom"),
-        (("friend", "Tom"), "Zara"),
+        (("hero", "Rosa"), "Tom"),
+        (("friend", "Tom"), "Rosa"),
         (("thing", "compass"), "mirror"),
         (("place", "harbour"), "farm"),
         (("speech", "yes"), "no"),
@@ -68,28 +68,28 @@ def test_each_condition_is_met_by_what_is_told(condition, other):
 
 
 def test_naming_a_thing_is_not_telling_of_it():
-    wish = asked(("hero", "Zara"), ("thing", "mirror"))
+    wish = asked(("hero", "Rosa"), ("thing", "mirror"))
     assert met(wish, TEXT + " Mirror, mirror.") == 0.5
-    assert met(wish, "Zara mirror") == 0
+    assert met(wish, "Rosa mirror") == 0
 
 
 def test_a_silent_tale_is_asked_for_too():
-    silent = TEXT.replace('"Where is my compass?" cried Zara. ', "")
+    silent = TEXT.replace('"Where is my compass?" cried Rosa. ', "")
     assert met(asked(("speech", "no")), silent) == 1
     assert met(asked(("speech", "no")), silent + ' "Oh!"') == 0
     assert met(asked(("speech", "no")), "") == 0
 
 
 def test_holes_halve_what_is_verified():
-    wish = asked(("hero", "Zara"))
+    wish = asked(("hero", "Rosa"))
     assert verified(wish, TEXT) == 1
     assert verified(asked(("hero", "Tom")), TEXT) == 0.5
-    sad = TEXT.replace("Zara let out a long breath", "Even the supper tasted of nothing")
+    sad = TEXT.replace("Rosa let out a long breath", "Even the supper tasted of nothing")
     assert verified(wish, sad) == 0.5
     strange = TEXT.replace("The next day her friend Tom came with the compass", "Blue is a kite")
     # 5 of 6 sentences are read; no outcome, and a happy end that nothing led to breaks no rule.
     assert verified(wish, strange) == pytest.approx(5 / 6 * 0.5)
-    assert verified(wish, "Zara, compass.") == verified(wish, "") == 0
+    assert verified(wish, "Rosa, compass.") == verified(wish, "") == 0
 
 
 def test_a_summary_is_read_as_one():
@@ -106,8 +106,8 @@ def test_a_summary_is_read_as_one():
 
 def test_an_answer_is_right_or_wrong_and_nothing_else():
     r = asked(("answer", "Tom."), kind="answer")
-    assert [met(r, text) for text in ("Tom.", "Tom", "Tom. Zara.", "Zara.")] == [1, 0, 0, 0]
-    assert [verified(r, text) for text in ("Tom.", "Zara.", "Yes.", "Tom. Zara.")] == [1, 1, 1, 0]
+    assert [met(r, text) for text in ("Tom.", "Tom", "Tom. Rosa.", "Rosa.")] == [1, 0, 0, 0]
+    assert [verified(r, text) for text in ("Tom.", "Rosa.", "Yes.", "Tom. Rosa.")] == [1, 1, 1, 0]
 
 
 def test_refusals_fit_what_is_impossible():
