@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import drawing_complaints, serving, watch, width_complaints
+from browsing import ASK, drawing_complaints, serving, watch, width_complaints
 from execute import BUILD, toc_entries
 from playwright.sync_api import Browser, Page
 
@@ -121,6 +121,7 @@ def test_a_chart_whose_script_is_gone_stays_a_picture(browser: Browser, server: 
     page = context.new_page()
     page.route("**/plotly.min.js", lambda route: route.abort())
     page.goto(server + page_with("gpt-still"))
+    page.evaluate(ASK)  # the first chart of a page may wait for a guess
     with page.expect_event("requestfailed"):
         page.locator(".gpt-still-plot:visible").first.hover()
     assert page.locator(".gpt-still-plot:visible > svg").first.is_visible()
