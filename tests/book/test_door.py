@@ -40,11 +40,10 @@ def test_no_claim_is_no_row() -> None:
 def test_the_first_page_takes_a_sentence(browser: Browser) -> None:
     """On the built intro, on a phone, from the disk: a sentence that is typed is read within ten
     seconds, heads and all, with nothing amiss; every dot leads to a claim of the book."""
-    home = BUILD / "html" / "book"
+    html = BUILD / "html"
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    seen = watch(context, f"{home.as_uri()}/")
-    page = seen.page
-    seen.open("intro.html")
+    seen = watch(context, f"{html.as_uri()}/")
+    page = seen.open("book/intro.html")
     page.locator(".gpt-writer textarea").fill("Tom lost the key, and Rosa")
     page.wait_for_function(
         "document.querySelector('.wr-text').textContent.includes('lost')", timeout=10_000
@@ -55,6 +54,6 @@ def test_the_first_page_takes_a_sentence(browser: Browser) -> None:
     texts: dict[str, str] = {}
     for address in links:
         name, place = address.split("#")
-        assert f'id="{place}"' in texts.setdefault(name, (home / name).read_text("utf-8")), address
+        assert f'id="{place}"' in texts.setdefault(name, (html / "book" / name).read_text("utf-8")), address
     assert seen.complaints == []
     context.close()
