@@ -49,11 +49,15 @@ def test_the_first_page_takes_a_sentence(browser: Browser) -> None:
         "document.querySelector('.wr-text').textContent.includes('lost')", timeout=10_000
     )
     assert page.locator(".wr-heads button").count() == 16
-    links = page.eval_on_selector_all(".gpt-dots a", "all => all.map((a) => a.getAttribute('href'))")
+    links = page.eval_on_selector_all(
+        ".gpt-dots a", "all => all.map((a) => a.getAttribute('href'))"
+    )
     assert len(links) > 50
     texts: dict[str, str] = {}
     for address in links:
         name, place = address.split("#")
-        assert f'id="{place}"' in texts.setdefault(name, (html / "book" / name).read_text("utf-8")), address
+        assert f'id="{place}"' in texts.setdefault(
+            name, (html / "book" / name).read_text("utf-8")
+        ), address
     assert seen.complaints == []
     context.close()
