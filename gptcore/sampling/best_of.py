@@ -7,9 +7,9 @@
 The policy of best-of-n is known in closed form, and with it its distance from the policy that it
 draws from: log n - (n - 1) / n, whatever the scorer, as long as no two responses score the same.
 
-Source: Stiennon et al. 2020, "Learning to summarize from human feedback", App. G.3 (the KL);
-Nakano et al. 2021, "WebGPT", App. I (the estimator); Gao et al. 2022, "Scaling Laws for Reward
-Model Overoptimization", §2 and App. A.
+Source: Gao et al. 2022, "Scaling Laws for Reward Model Overoptimization", §2, which takes the KL
+from Stiennon et al. 2020, "Learning to summarize from human feedback", App. G.3, and the estimator
+from Nakano et al. 2021, "WebGPT", App. I.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def best_of_kl(n: float) -> float:
 
     Exact for scores without ties; with ties, the true distance is less.
 
-    Source: Stiennon et al. 2020, App. G.3; Gao et al. 2022, §2.
+    Source: Gao et al. 2022, §2; Beirami et al. 2024, "Theoretical guarantees on the best-of-n
+    alignment policy" (an upper bound in general).
     """
     if not n >= 1:
         raise ValueError(f"n={n} must be at least 1")
@@ -125,7 +126,7 @@ def expected_best(scores: Any, n: int, by: Any = None) -> Tensor:
     Returns:
         (...), in float64.
 
-    Source: Nakano et al. 2021, App. I; Gao et al. 2022, App. A.
+    Source: Nakano et al. 2021, App. I; ties are ours.
     """
     gold = torch.as_tensor(scores, dtype=torch.float64)
     proxy = gold if by is None else torch.as_tensor(by, dtype=torch.float64)

@@ -138,9 +138,10 @@ RECIPES: dict[str, PPOConfig] = {
     # ours: four settings, one run each with a toy reward; between what did well and best
     "small": PPOConfig(),
     "grpo-small": PPOConfig(advantage="group", batch_size=16, n_samples=4),
-    # InstructGPT, App. C.4 and E: 256k episodes, prompts and responses of up to 1k tokens. The
-    # policy's rate was never published; this is the middle of the range that was searched. The γ of
-    # 27.8 weighs losses of which it is not said what they are divided by, so none is set here.
+    # InstructGPT, App. C.4 and E: 256k episodes; prompts of up to 1k tokens in a context of 2k leave
+    # as many for a response. The policy's rate was never published; this is the middle, by ratio,
+    # of the range that was searched. The γ of 27.8 weighs losses of which it is not said what they
+    # are divided by, so none is set here.
     "instructgpt": PPOConfig(
         steps=500,
         batch_size=512,
@@ -151,31 +152,31 @@ RECIPES: dict[str, PPOConfig] = {
         beta=0.02,
         ema=0.992,
     ),
-    # Ziegler et al. 2019, released code, its defaults. Its rate falls in a line to 0, here it does
-    # not; its policy and value function share a body, here they do not.
+    # Ziegler et al. 2019, released code, the sentiment task of `launch.py`: a million episodes. Its
+    # rate falls in a line to 0, here it does not; its policy and value function share a body, here
+    # they do not.
     "ziegler": PPOConfig(
-        steps=1000,
+        steps=1954,
         batch_size=512,
         minibatches=1,
         epochs=4,
         max_new_tokens=24,
         temperature=0.7,
-        lr=5e-6,
-        value_lr=5e-6,
+        lr=1e-5,
+        value_lr=1e-5,
         warmup=0,
-        beta=0.2,
+        beta=0.15,
+        kl_target=6.0,
         whiten_rewards=True,
     ),
-    # Shao et al. 2024, §4.2: 64 samples to each of 16 questions.
+    # Shao et al. 2024, §4.2: 64 samples to each question, 1,024 in a batch, one update for it.
     "grpo": PPOConfig(
-        steps=1000,
         batch_size=16,
         n_samples=64,
         minibatches=1,
         max_new_tokens=1024,
         lr=1e-6,
         beta=0.04,
-        warmup=0,
         advantage="group",
     ),
 }

@@ -187,4 +187,7 @@ def test_groups_need_two_and_recipes_hold_their_own_rules():
     instruct = RECIPES["instructgpt"]
     assert (instruct.batch_size, instruct.minibatches, instruct.epochs) == (512, 8, 1)
     assert instruct.beta == 0.02 and instruct.ema == 0.992 and instruct.steps * 512 == 256_000
-    assert RECIPES["ziegler"].epochs == 4 and RECIPES["grpo"].responses == 1024
+    assert RECIPES["grpo"].responses == 1024 and RECIPES["grpo"].lr == 1e-6
+    ziegler = RECIPES["ziegler"]
+    assert ziegler.epochs == 4 and (ziegler.steps - 1) * 512 < 1_000_000 <= ziegler.steps * 512
+    assert (ziegler.lr, ziegler.beta, ziegler.kl_target) == (1e-5, 0.15, 6.0)
