@@ -36,6 +36,7 @@ COMMANDS = {
     "file.",
     "sft": "Teach a pre-trained GPT to respond, from demonstrations.",
     "reward": "Learn from comparisons how good a response is: a reward model.",
+    "dpo": "Learn from comparisons what to say, without a reward model: DPO.",
     "ppo": "Let a model answer prompts, and learn from the score of each answer: PPO, or GRPO.",
     "generate": "Continue a text.",
     "evaluate": "Measure how well a model predicts text it was not trained on.",
@@ -44,7 +45,7 @@ COMMANDS = {
     "takes.",
 }
 """Name -> the first line of its help, so that the overview need not import them all."""
-TRAINS = ("train", "finetune", "sft", "reward", "ppo")
+TRAINS = ("train", "finetune", "sft", "reward", "dpo", "ppo")
 PATIENCE = 5.0
 """Seconds in which the first of several processes says what they all would say."""
 EXAMPLES = """

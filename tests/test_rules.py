@@ -31,7 +31,9 @@ LAYERS = (
     "show exercises".split(),
     "commands __main__ moved".split(),
 )
-STAGES = {f"gptcore.train.{name}" for name in ("pretrain", "finetune", "sft", "reward", "ppo")}
+STAGES = {
+    f"gptcore.train.{name}" for name in ("pretrain", "finetune", "sft", "reward", "dpo", "ppo")
+}
 # `import gptcore` needs torch, numpy, regex and safetensors; these are imported where used.
 HEAVY = {"transformers", "tokenizers", "tiktoken", "huggingface_hub", "tyro", "tqdm", "plotly"}
 HEAVY |= {"ftfy", "spacy", "pooch", "anywidget", "IPython", "matplotlib", "pandas", "scipy"}

@@ -29,6 +29,9 @@ from gptcore.text.dialogue_rows import padded
 from gptcore.text.dialogues import prompt_ids, response_ids
 from gptcore.tokenizer import Tokenizer
 
+BINS = 10
+"""Of probability, in which a reward model is asked whether it is as sure as it is right."""
+
 
 class RewardModel(nn.Module):
     """A GPT's body `gpt` and a linear layer `score` from its last state to one number.
@@ -162,6 +165,38 @@ def ranking_loss(better: Tensor, worse: Tensor, weights: Tensor | None = None) -
         raise ValueError("there is no comparison to score: every response is as good as the others")
     losses = -F.logsigmoid(better - worse)
     return losses.mean() if weights is None else (losses * weights).sum()
+
+
+def agreement(margins: Tensor) -> dict[str, float]:
+    """How often a reward model agrees with the labels, and whether it is as sure as it is right.
+
+    A pair is predicted with probability σ(|margin|); the expected calibration error is the mean
+    distance of that from the share that is right, over ten bins of probability from 0.5 to 1, each
+    weighed by its pairs. Equal rewards are half right.
+
+    Args:
+        margins: (P,) reward of the response preferred less that of the other one.
+
+    Returns:
+        {"accuracy": ..., "confidence": mean probability, "ece": ..., "n": P}.
+
+    Raises:
+        ValueError: there is no pair.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", §2.
+    """
+    if not len(margins):
+        raise ValueError("there is no pair to judge by")
+    right = (margins > 0).double() + (margins == 0).double() / 2
+    sure = torch.sigmoid(margins.abs().double())
+    places = ((sure - 0.5) * 2 * BINS).long().clamp(max=BINS - 1)
+    gaps = torch.zeros(BINS, dtype=torch.float64).index_add_(0, places, sure - right)
+    return {
+        "accuracy": right.mean().item(),
+        "confidence": sure.mean().item(),
+        "ece": gaps.abs().sum().item() / len(margins),
+        "n": len(margins),
+    }
 
 
 class Scorer(Protocol):

@@ -265,7 +265,7 @@ def _plain(nest: Any) -> Any:
 
 
 STAGES = {"corpus": "pre-training", "recipe": "fine-tuning", "ppo": "PPO"}
-STAGES |= {"sft": "supervised fine-tuning", "reward": "reward-model"}
+STAGES |= {"sft": "supervised fine-tuning", "reward": "reward-model", "dpo": "DPO"}
 """What a run is, by a setting that only its stage has."""
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gptcore.heads.reward import Judge, RewardModel, Scorer
+from gptcore.heads.reward import Judge, RewardModel, Scorer, agreement
 from gptcore.labelled.dialogues import Comparison, Demonstration, Told, pairs_of
 from gptcore.model import GPT
 from gptcore.text.dialogue_rows import Ranked, RowBatches, of_ranked, ranked
@@ -31,7 +31,6 @@ from gptcore.train.stages import StageConfig, learn, staged, taken_over
 
 SHOWN, LEVEL = 3, 256
 """Held-out prompts whose rewards are shown, and responses that decide the level."""
-BINS = 10
 
 
 class Reward:
@@ -56,6 +55,7 @@ class Reward:
     """
 
     stage: Stage = "reward"
+    loss_fn = None
 
     def __init__(
         self,
@@ -169,38 +169,6 @@ def margins_of(model: RewardModel, items: Sequence[Ranked]) -> tuple[Tensor, Ten
     )
     _, _, better, worse, weights = of_ranked(items)
     return rewards[better] - rewards[worse], weights
-
-
-def agreement(margins: Tensor) -> dict[str, float]:
-    """How often a reward model agrees with the labels, and whether it is as sure as it is right.
-
-    A pair is predicted with probability σ(|margin|); the expected calibration error is the mean
-    distance of that from the share that is right, over ten bins of probability from 0.5 to 1, each
-    weighed by its pairs. Equal rewards are half right.
-
-    Args:
-        margins: (P,) reward of the response preferred less that of the other one.
-
-    Returns:
-        {"accuracy": ..., "confidence": mean probability, "ece": ..., "n": P}.
-
-    Raises:
-        ValueError: there is no pair.
-
-    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", §2.
-    """
-    if not len(margins):
-        raise ValueError("there is no pair to judge by")
-    right = (margins > 0).double() + (margins == 0).double() / 2
-    sure = torch.sigmoid(margins.abs().double())
-    places = ((sure - 0.5) * 2 * BINS).long().clamp(max=BINS - 1)
-    gaps = torch.zeros(BINS, dtype=torch.float64).index_add_(0, places, sure - right)
-    return {
-        "accuracy": right.mean().item(),
-        "confidence": sure.mean().item(),
-        "ece": gaps.abs().sum().item() / len(margins),
-        "n": len(margins),
-    }
 
 
 def accuracy_on(

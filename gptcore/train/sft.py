@@ -21,13 +21,11 @@ import torch
 from gptcore.labelled.dialogues import Demonstration, Told
 from gptcore.model import GPT
 from gptcore.modes import evaluating
-from gptcore.sampling.batches import texts_of
 from gptcore.text.dialogue_rows import Lesson, RowBatches, lessons, of_lessons
-from gptcore.text.dialogues import asked
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.loop import Step
 from gptcore.train.stage_recipes import SUITED, Stage, StageRecipe
-from gptcore.train.stages import StageConfig, as_tensor, learn, staged, taken_over
+from gptcore.train.stages import StageConfig, as_tensor, askable, learn, respond, staged, taken_over
 
 Reward = Callable[[list[str], list[str]], Any]
 """(prompts, responses) -> a score of each, such as `Judge.score`."""
@@ -55,6 +53,7 @@ class Sft:
     """
 
     stage: Stage = "sft"
+    loss_fn = None
 
     def __init__(
         self,
@@ -81,11 +80,8 @@ class Sft:
         self.train, self.valid = read, held
         self.batches = RowBatches(read.rows, recipe.batch_size or 1, of_lessons, recipe.seed)
         longest = n_ctx // 2 if recipe.longest_prompt is None else recipe.longest_prompt
-        texts = [d.prompt for d in data.valid if isinstance(d.prompt, str)]
-        found = dict.fromkeys(asked(text) for text in texts)
-        self.prompts = [
-            p for p in found if len(self.tokenizer.encode(p)) <= min(longest, n_ctx - 1)
-        ]
+        prompts = (one.prompt for one in data.valid)
+        self.prompts = askable(prompts, self.tokenizer, min(longest, n_ctx - 1))
 
     def fit(self, **options: Any) -> Iterator[Step]:
         """Train; the options are those of `gptcore.train.loop.fit`."""
@@ -107,13 +103,7 @@ class Sft:
 
     def respond(self, prompts: Sequence[str], temperature: float = 0.7) -> list[str]:
         """A response to each prompt, drawn with the recipe's seed."""
-        if not prompts:
-            return []
-        read = self.tokenizer
-        room = self.model.config.n_ctx - max(len(read.encode(p)) for p in prompts)
-        how = {"max_new_tokens": room, "temperature": temperature, "seed": self.recipe.seed}
-        with evaluating(self.model):
-            return texts_of(self.model, read, prompts, **how)
+        return respond(self, prompts, temperature)
 
     def samples(self) -> list[dict[str, Any]]:
         """Responses to the first held-out prompts."""

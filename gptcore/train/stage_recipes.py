@@ -16,7 +16,7 @@ from gptcore.optim import OptimConfig
 from gptcore.train.loop import Precision
 from gptcore.train.recipes import OURS, blocks
 
-Stage = Literal["sft", "reward"]
+Stage = Literal["sft", "reward", "dpo"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class StageRow:
 _NAMES = ("tales-gpt1", "gpt2", "gpt3-xl", "gpt3-6.7b", "gpt3-175b")
 _SMALL, _GPT2, _XL, _6B, _175B = (blocks(PRESETS[name]) for name in _NAMES)
 _PAPER, _BETWEEN = "InstructGPT App. C", "between the small and the published ones, not tried"
+_DPO = "DPO App. B, there RMSprop after a warm-up"
 ROWS: dict[Stage, dict[int, StageRow]] = {
     "sft": {
         _SMALL: StageRow("small", OURS, 3e-4, 32, 4),
@@ -45,9 +46,15 @@ ROWS: dict[Stage, dict[int, StageRow]] = {
         _GPT2: StageRow("gpt2", _BETWEEN, 5e-5, 64, 1),
         _6B: StageRow("6B", _PAPER, 9e-6, 64, 1),
     },
+    "dpo": {
+        _SMALL: StageRow("small", OURS, 1e-4, 32, 1),
+        _GPT2: StageRow("gpt2", _BETWEEN, 1e-5, 64, 1),
+        _6B: StageRow("6B", _DPO, 1e-6, 64, 1),
+    },
 }
-DROPOUT = {"sft": 0.2, "reward": 0.0}
-"""Residual dropout of 0.2 in InstructGPT's first stage; of the second it says nothing."""
+DROPOUT = {"sft": 0.2, "reward": 0.0, "dpo": 0.0}
+"""Residual dropout of 0.2 in InstructGPT's first stage; of the second it says nothing. The
+reference of DPO has none, and without it the policy begins where the reference is."""
 
 
 @dataclass(frozen=True)

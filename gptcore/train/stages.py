@@ -1,6 +1,6 @@
 """The run that InstructGPT's stages share: a body taken over, the best checkpoint kept, samples.
 
-A stage (`train.sft`, `train.reward`) says what is learned and how good it has become;
+A stage (`train.sft`, `train.reward`, `train.dpo`) says what is learned and how good it has become;
 here is what they have in common: the folder with the network as it is, the best one so far in
 `best/`, `metrics.jsonl`, `samples.jsonl` and `run.json`, and how a run is resumed.
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,12 +21,16 @@ import torch
 
 from gptcore import checkpoint
 from gptcore.heads.classifier import body
+from gptcore.labelled.dialogues import Prompt
 from gptcore.model import GPT
+from gptcore.modes import evaluating
+from gptcore.sampling.batches import texts_of
 from gptcore.text.dialogue_rows import RowBatches
-from gptcore.text.dialogues import with_stop
+from gptcore.text.dialogues import asked, with_stop
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.folders import STAGES, alone_in, check_folder, choose_device
 from gptcore.train.loop import Step, fit
+from gptcore.train.loss import LossFn
 from gptcore.train.record import Metrics, curve, hardware, plain, read_metrics, write_json
 from gptcore.train.stage_recipes import SUITED, Stage, StageRecipe, row_of
 
@@ -63,6 +67,8 @@ class Taught(Protocol):
     recipe: StageRecipe
     batches: RowBatches[Any]
     told: str
+    loss_fn: LossFn | None
+    """What an update minimises; None: the model's own loss."""
 
     def judge(self) -> dict[str, float]:
         """How good the model is on the held-out part; "loss" among it."""
@@ -107,10 +113,28 @@ def learn(taught: Taught, **options: Any) -> Iterator[Step]:
         taught.batches,
         recipe.optim(),
         updates(taught),
+        loss_fn=taught.loss_fn,
         precision=recipe.precision,
         seed=recipe.seed,
         **options,
     )
+
+
+def askable(prompts: Iterable[Prompt], tokenizer: Tokenizer, longest: int) -> list[str]:
+    """The texts among prompts of at most so many tokens, as a model is given them, each once."""
+    found = dict.fromkeys(asked(text) for text in prompts if isinstance(text, str))
+    return [text for text in found if len(tokenizer.encode(text)) <= longest]
+
+
+def respond(taught: Taught, prompts: Sequence[str], temperature: float = 0.7) -> list[str]:
+    """A response to each of some prompts that `askable` found, drawn with the recipe's seed."""
+    if not prompts:
+        return []
+    model, read = taught.model, taught.tokenizer
+    room = model.config.n_ctx - max(len(read.encode(p)) for p in prompts)
+    how = {"max_new_tokens": room, "temperature": temperature, "seed": taught.recipe.seed}
+    with evaluating(model):
+        return texts_of(model, read, prompts, **how)
 
 
 def staged(

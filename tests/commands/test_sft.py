@@ -1,4 +1,4 @@
-"""`gptcore sft` and `gptcore reward`, as a stranger uses them: one after the other, and badly."""
+"""`gptcore sft`, `reward` and `dpo`, as a stranger uses them: one after the other, and badly."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 
 
 def arguments(command, folder, out, *more, model="base", data=None):
-    data = data or {"sft": "shown.jsonl", "reward": "liked.jsonl"}[command]
+    data = data or ("shown.jsonl" if command == "sft" else "liked.jsonl")
     paths = ["--out", out, "--data", folder / data, "--model", folder / model]
     recipe = ["--lr", "1e-2", "--batch-size", 4, "--epochs", 3, "--evals", 3]
     return [command, *map(str, [*paths, *recipe, *more])]
@@ -48,12 +48,19 @@ def test_demonstrations_then_comparisons(folder, tmp_path, capsys):
     assert "line 17: ranked=['b'] must have at least 2" in err
     model, tokenizer = checkpoint.load_reward(tmp_path / "rm" / "best")
     assert tokenizer is not None and model.bias != 0
+    beta = ("--beta", "0.5")
+    options = arguments("dpo", folder, tmp_path / "dpo", *beta, model=tmp_path / "sft/best")
+    assert cli.main(options) == 0
+    out, err = capsys.readouterr()
+    assert "margin " in out and "gptcore generate" in out
+    assert "recipe small" in err and "[4] " in err and " -> " in err
+    assert json.loads((tmp_path / "dpo" / "run.json").read_text())["data"]["beta"] == 0.5
     judged = ("--choose-by", tmp_path / "rm/best", "--quiet")
     assert cli.main(arguments("sft", folder, tmp_path / "chosen", *judged)) == 0
     assert "score " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["sft", "reward"])
+@pytest.mark.parametrize("command", ["sft", "reward", "dpo"])
 def test_stopped_and_resumed_it_is_the_same_run(folder, tmp_path, command, monkeypatch, capsys):
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert cli.main(arguments(command, folder, whole, "--quiet")) == 0
@@ -65,7 +72,7 @@ def test_stopped_and_resumed_it_is_the_same_run(folder, tmp_path, command, monke
     for name in ("loss", "val_loss"):
         a, b = ([r[name] for r in read_metrics(run / "metrics.jsonl")] for run in (whole, out))
         assert a == b and len(a) == 12
-    load = checkpoint.load if command == "sft" else checkpoint.load_reward
+    load = checkpoint.load_reward if command == "reward" else checkpoint.load
     assert same_weights(load(whole / "best")[0], load(out / "best")[0])
     told = [json.loads((run / "run.json").read_text())["command"] for run in (whole, out)]
     assert all(f"gptcore {command} " in line and "--resume" not in line for line in told)
@@ -81,6 +88,8 @@ def test_stopped_and_resumed_it_is_the_same_run(folder, tmp_path, command, monke
         ("sft", {"more": ("--lr", "0")}, "lr=0.0 must be greater than 0"),
         ("reward", {"more": ("--epochs", "nan")}, "epochs=nan must be greater than 0"),
         ("sft", {"more": ("--choose-by", "base")}, "base"),
+        ("dpo", {"more": ("--beta", "0")}, "beta=0.0 must be greater than 0"),
+        ("dpo", {"data": "shown.jsonl"}, "must have prompt and ranked, or chosen and rejected"),
         ("sft", {"more": ("--longest-prompt", "1")}, "14 prompts are too long"),
     ],
 )
