@@ -138,10 +138,10 @@ RECIPES: dict[str, PPOConfig] = {
     # ours: four settings, one run each with a toy reward; between what did well and best
     "small": PPOConfig(),
     "grpo-small": PPOConfig(advantage="group", batch_size=16, n_samples=4),
-    # InstructGPT, App. C.4 and E: 256k episodes; prompts of up to 1k tokens in a context of 2k leave
-    # as many for a response. The policy's rate was never published; this is the middle, by ratio,
-    # of the range that was searched. The γ of 27.8 weighs losses of which it is not said what they
-    # are divided by, so none is set here.
+    # InstructGPT, App. C.4 and E: 256k episodes; prompts of up to 1k tokens leave as many of its 2k
+    # to a response. The policy's rate was never published; this is the middle, by ratio, of the
+    # range that was searched. The γ of 27.8 weighs losses of which it is not said what they are
+    # divided by, so none is set here.
     "instructgpt": PPOConfig(
         steps=500,
         batch_size=512,
