@@ -1,8 +1,8 @@
 """How a network is taught by demonstrations and by preferences, and which settings suit its size.
 
-Source: InstructGPT App. C (rows 1.3B, 6B and 175B), DPO App. B; the rows of small networks are ours:
-the learning rate of SFT is the better of two after one run each on Tales, those of reward models
-and of DPO are not tried yet.
+Source: InstructGPT App. C (rows 1.3B, 6B and 175B), Rafailov et al. 2023, App. B; the rows of small
+networks are ours: the learning rate of SFT is the better of two after one run each on Tales, those
+of reward models and of DPO are not tried yet.
 """
 
 from __future__ import annotations
