@@ -123,7 +123,7 @@ def _as_begun(first: Options, known: dict[str, Any], given: Options, preset: boo
     model = {**known["model"], "vocab_size": corpus.get("vocab_size", known["model"]["vocab_size"])}
     steps = optim.pop("steps", known.get("steps", first.run.steps))
     same = {name: known[name] for name in ("accumulate", "seed")}
-    names = ("held_out", "pack", "tales", "tales_seed", "demonstrations", "tokenizer_bytes")
+    names = "held_out pack tales tales_seed demonstrations brief tokenizer_bytes".split()
     read = {name: corpus[name] for name in names if name in corpus}
     return replace(
         first,

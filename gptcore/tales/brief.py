@@ -17,6 +17,7 @@ from typing import Any
 from gptcore.tales import lexicon
 from gptcore.tales.check import word_faults
 from gptcore.tales.corpus import split
+from gptcore.tales.invented import invented
 from gptcore.tales.questions import FEELS, Question, Speaker
 from gptcore.tales.reader import Story, read, who_is_who
 from gptcore.tales.rng import Rng
@@ -166,20 +167,37 @@ def briefs(n: int, seed: int = 0, part: str = "train", start: int = 0) -> Iterat
     return (brief(seed, index) for index in range(first, first + n))
 
 
-def documents(n: int, share: float = 0.3, seed: int = 0, part: str = "train") -> Iterator[str]:
+def documents(
+    n: int, share: float = 0.3, seed: int = 0, part: str = "train", *, unheard: float = 0.0
+) -> Iterator[str]:
     """Yield n texts to pre-train on: brief tales, some of which go on with questions and answers.
 
     Args:
         n: how many.
         share: of those that go on with two questions, or a question and the gist.
         seed, part: which tales.
+        unheard: share of the texts whose people have names that were invented for them. A name that
+            can only be read and copied is what teaches a small network to copy (chapter 13).
 
-    Raises: ValueError when share is no share, or as `briefs`.
+    Raises: ValueError when a share is none, or as `briefs`.
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share={share} must lie between 0 and 1")
+    for name, value in (("share", share), ("unheard", unheard)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name}={value} must lie between 0 and 1")
     told = enumerate(briefs(n, seed, part))
-    return (_document(one, share, Rng(seed, index, 227)) for index, one in told)
+    return (
+        _renamed(one, _document(one, share, Rng(seed, index, 227)), Rng(seed, index, 229), unheard)
+        for index, one in told
+    )
+
+
+def _renamed(told: Brief, text: str, rng: Rng, unheard: float) -> str:
+    """The text, its people perhaps under names that nobody has had before."""
+    if not rng.chance(unheard):
+        return text
+    for person in filter(None, (told.hero, told.friend)):
+        text = re.sub(rf"\b{person.name}\b", invented(rng), text)
+    return text
 
 
 def _document(told: Brief, share: float, rng: Rng) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import gptcore.tales
+from gptcore.tales import brief
 from gptcore.text import reading
 from gptcore.text.streams import TokenStream
 from gptcore.tokenizer import Tokenizer
@@ -41,6 +42,9 @@ class DataConfig:
     demonstrations: float = 0.0
     """Part of the tales that go on with a task done by the way: a question answered, a summary,
     a statement judged. In the training text only."""
+    brief: float | None = None
+    """Brief tales in place of whole ones, and the part of them whose people have invented names,
+    which can only be copied; 0.6 suits a model that is to do what is asked of it."""
     held_out: float = 0.05
     """Part kept from training to measure the held-out loss: the end of the text, or as many
     tales more."""
@@ -66,6 +70,13 @@ class DataConfig:
             raise ValueError(
                 f"demonstrations={self.demonstrations} are tasks of Tales, and text names other "
                 "texts: give one of the two"
+            )
+        if self.brief is not None and not 0 <= self.brief <= 1:
+            raise ValueError(f"brief={self.brief} must be from 0 to 1")
+        if self.brief is not None and self.text:
+            raise ValueError(
+                f"brief={self.brief} asks for brief tales, and text names other texts: give one of "
+                "the two"
             )
 
 
@@ -127,7 +138,7 @@ def prepare(
         return Corpus(tokenizer, train, valid, settings)
     train = stream("train", _texts(data), data.tales)
     n_valid = max(1, round(data.tales * data.held_out))
-    valid = stream("valid", _tales(n_valid, data.tales_seed, VALID_START), n_valid)
+    valid = stream("valid", _tales(data, n_valid, "valid"), n_valid)
     return Corpus(tokenizer, train, valid, settings)
 
 
@@ -141,6 +152,8 @@ def _settings(
         settings |= {"tales": data.tales, "tales_seed": data.tales_seed}
         if data.demonstrations:
             settings["demonstrations"] = data.demonstrations
+        if data.brief is not None:
+            settings["brief"] = data.brief
     if given:
         return settings | {"tokenizer": given.fingerprint}
     return settings | {"vocab_size": vocab_size, "tokenizer_bytes": data.tokenizer_bytes}
@@ -150,11 +163,16 @@ def _texts(data: DataConfig) -> Iterator[str]:
     """The documents of the run; for Tales those to train on."""
     if data.text:
         return reading.documents(data.text)
-    return _tales(data.tales, data.tales_seed, 0, data.demonstrations)
+    return _tales(data, data.tales, "train")
 
 
-def _tales(n: int, seed: int, start: int, demonstrations: float = 0.0) -> Iterator[str]:
-    told = gptcore.tales.tales(n, seed=seed, start=start, demonstrations=demonstrations)
+def _tales(data: DataConfig, n: int, part: str) -> Iterator[str]:
+    """Tales of a split, with tasks in those to train on."""
+    share, seed = data.demonstrations if part == "train" else 0.0, data.tales_seed
+    if data.brief is not None:
+        return brief.documents(n, share, seed, part, unheard=data.brief)
+    start = gptcore.tales.split(part).start
+    told = gptcore.tales.tales(n, seed=seed, start=start, demonstrations=share)
     return (tale.text for tale in told)
 
 

@@ -1,0 +1,224 @@
+"""What a reward model learns of labelers: comparisons in, how often it agrees with whom out.
+
+A policy replies to requests four times each, simulated labelers rank the replies, a reward model
+learns from the rankings. It is then held against the labelers, against the truth, and asked about
+replies whose length alone differs.
+
+Source: InstructGPT §3.4 (labelers), §3.5 (rankings of K), App. C.2; Stiennon et al. 2020, §3.4.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from statistics import correlation, fmean
+from typing import Any
+
+import torch
+
+from gptcore.checkpoint import load, load_reward, save
+from gptcore.experiments.obeying import fulfilled, replies, wanted
+from gptcore.experiments.records import digest_of, packed
+from gptcore.heads.reward import Judge, RewardModel
+from gptcore.labelled.dialogues import Comparison, Told, pairs_of
+from gptcore.tales.labelers import Labeler, liking, noise_for
+from gptcore.tales.requests import Request
+from gptcore.train.reward import Reward, agreement
+from gptcore.train.stage_recipes import StageRecipe
+
+K = 4
+"""Replies that a labeler ranks at a time."""
+COMPARED = 300_000
+"""Tales from which the requests are made whose replies are compared."""
+N_JUDGED, N_CHOOSING = 150, 60
+"""Requests whose comparisons report, and choose."""
+JUDGES = Path("runs/judges")
+"""Where reward models are kept between runs."""
+AGREE = 0.73
+"""How often two of InstructGPT's labelers agreed (§3.4)."""
+TELL = ("tell",)
+
+
+@lru_cache(8)
+def compared(policy: str, n: int, part: str, seed: int, k: int = K) -> tuple[Comparison, ...]:
+    """Requests to tell a tale, k replies of a policy to each, and their true rewards; unranked."""
+    requested = wanted(n, part, COMPARED if part == "train" else 0, TELL)
+    model, tokenizer = load(policy)
+    assert tokenizer is not None
+    many = [r for r in requested for _ in range(k)]
+    texts = replies(model, tokenizer, [r.text for r in many], (seed, n, 7))[1]
+    return rated(requested, texts, k)
+
+
+def rated(requested: Sequence[Request], texts: Sequence[str], k: int) -> tuple[Comparison, ...]:
+    """k replies to each request with their true rewards, all of one rank."""
+    rewards = [x.total for x in fulfilled([r for r in requested for _ in range(k)], texts)]
+    return tuple(
+        Comparison(r.text, tuple(texts[i : i + k]), (0,) * k, tuple(rewards[i : i + k]))
+        for i, r in zip(range(0, len(texts), k), requested, strict=True)
+    )
+
+
+def labeler(settings: dict[str, Any], rows: Sequence[Comparison], seed: int) -> Labeler:
+    """Somebody who agrees with another as often as `settings` says, with its taste for length."""
+    agree, bias = settings.get("agree", AGREE), settings.get("bias", 0.0)
+    exact = Labeler(bias=bias, seed=seed)
+    if agree == 1:
+        return exact
+    worths = [
+        [x + bias * liking(text) for text, x in zip(c.responses, c.truth or (), strict=True)]
+        for c in rows
+    ]
+    return replace(exact, noise=noise_for(agree, worths))
+
+
+def ranked_by(who: Labeler, rows: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """The comparisons as a labeler ranks them."""
+    return tuple(
+        replace(c, ranks=tuple(who.rank(str(c.prompt), c.responses, c.truth or ()))) for c in rows
+    )
+
+
+def shuffled(rows: Sequence[Comparison], seed: int) -> tuple[Comparison, ...]:
+    """The same comparisons with ranks that say nothing: every labeler's order drawn at random."""
+    rng = random.Random(seed)
+    return tuple(replace(c, ranks=tuple(rng.sample(c.ranks, len(c.ranks)))) for c in rows)
+
+
+def judge_of(settings: dict[str, Any], seed: int, kept: Path = JUDGES) -> Judge:
+    """A reward model as `settings` ask for, trained once and kept.
+
+    Args:
+        settings: `policy`, whose replies are compared; `body`, where the reward model begins
+            (the policy); `labels`, requests whose replies are compared; `agree` and `bias` of the
+            labelers; `lr`, `epochs`, `batch_size`; perhaps `together` (True) and `ranks`
+            ("shuffled" for none that say anything).
+        seed: draws replies, labelers and the order of the comparisons.
+    """
+    folder = kept / digest_of({**settings, "seed": seed})
+    if not folder.is_dir():
+        stage = learned(settings, seed)
+        kept.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=kept))
+        save(made, stage.model, stage.tokenizer)
+        try:
+            made.rename(folder)
+        except OSError:  # another process was first
+            shutil.rmtree(made)
+    model, tokenizer = load_reward(folder)
+    assert tokenizer is not None
+    return Judge(model, tokenizer)
+
+
+def learned(settings: dict[str, Any], seed: int) -> Reward:
+    """A reward model taught on rankings, its demonstrations at 0."""
+    rows = compared(settings["policy"], settings["labels"], "train", seed)
+    held = compared(settings["policy"], N_CHOOSING, "valid", seed)
+    rows, held = (ranked_by(labeler(settings, each, seed + 1), each) for each in (rows, held))
+    if settings.get("ranks") == "shuffled":
+        rows = shuffled(rows, seed)
+    body, tokenizer = load(settings.get("body", settings["policy"]))
+    how = {name: settings[name] for name in ("lr", "epochs", "batch_size")}
+    recipe = StageRecipe(dropout=0.0, seed=seed, longest_prompt=150, **how)
+    told = Told("rankings", rows, held)
+    stage = Reward(body, tokenizer, told, recipe, together=settings.get("together", True))
+    for _ in stage.fit():
+        pass
+    stage.finish(stage.model)
+    return stage
+
+
+def judged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """A reward model learns from labelers and is held against them and the truth, for a grid.
+
+    Args:
+        settings: as of `judge_of`.
+        seed: as of `judge_of`; the comparisons it reports on are the same for all.
+
+    Returns:
+        What `Grid.run` asks for. `items` say for every pair of test replies that are not equally
+        good whether the better one has the higher reward; "labelers" the same for a labeler's
+        ranks. `course` has the training loss, `train` the share of its own pairs that it orders as
+        it was told; `ece` how far it is from as sure as it is right; `length` the correlation of
+        reward and number of words within requests, `true_length` that of the true reward.
+    """
+    torch.set_num_threads(1)
+    judge = judge_of(settings, seed)
+    test, valid = (
+        compared(settings["policy"], n, part, 0)
+        for n, part in ((N_JUDGED, "test"), (N_CHOOSING, "valid"))
+    )
+    right = sided(judge, test)
+    told = {k: v for k, v in settings.items() if k in ("agree", "bias")}
+    labels = ranked_by(labeler(told, test, 11), test)
+    heard = ranked_by(labeler(told, valid, 12), valid)
+    own = ranked_by(
+        labeler(told, compared(settings["policy"], settings["labels"], "train", seed), seed + 1),
+        compared(settings["policy"], settings["labels"], "train", seed),
+    )[:N_JUDGED]
+    margins = _margins(judge, labels)
+    return {
+        "test_set": f"pairs of replies to {N_JUDGED} requests",
+        "labels": None,
+        "items": packed(right),
+        "test": round(fmean(right), 4),
+        "valid": round(agreement(_margins(judge, heard))["accuracy"], 4),
+        "labelers": packed((margins > 0).double().tolist()),
+        "ece": round(agreement(margins)["ece"], 4),
+        "train": round(agreement(_margins(judge, own))["accuracy"], 4),
+        "n_params": _size(judge.model),
+        **_lengths(judge, test),
+    }
+
+
+def sided(judge: Judge, rows: Sequence[Comparison]) -> list[float]:
+    """For each pair that is not equally good in truth: whether the judge prefers the better one."""
+    by_truth = [replace(c, ranks=_order(c.truth or ())) for c in rows]
+    return (_margins(judge, by_truth) > 0).double().tolist()
+
+
+def _order(truth: Sequence[float]) -> tuple[int, ...]:
+    """Ranks of true rewards, equal ones sharing theirs."""
+    places = {x: at for at, x in enumerate(sorted(set(truth), reverse=True))}
+    return tuple(places[x] for x in truth)
+
+
+def _margins(judge: Judge, rows: Sequence[Comparison]) -> torch.Tensor:
+    """Reward of the better response less that of the other, for all pairs."""
+    scores = judge.score(
+        [c.prompt for c in rows for _ in c.responses], [x for c in rows for x in c.responses]
+    )
+    found, at = [], 0
+    for c in rows:
+        found += [scores[at + i] - scores[at + j] for i, j in pairs_of(c.ranks)]
+        at += len(c.responses)
+    return torch.stack(found)
+
+
+def _lengths(judge: Judge, rows: Sequence[Comparison]) -> dict[str, float]:
+    """Correlations with the number of words, each taken from the mean of its request."""
+    scores = judge.score(
+        [c.prompt for c in rows for _ in c.responses], [x for c in rows for x in c.responses]
+    ).tolist()
+    words = [float(len(x.split())) for c in rows for x in c.responses]
+    truth = [x for c in rows for x in c.truth or ()]
+    own, rewards, true = (_within(values, K) for values in (words, scores, truth))
+    return {
+        "length": round(correlation(own, rewards), 4),
+        "true_length": round(correlation(own, true), 4),
+    }
+
+
+def _within(values: Sequence[float], k: int) -> list[float]:
+    """Each value less the mean of its group of k."""
+    groups = [values[i : i + k] for i in range(0, len(values), k)]
+    return [x - fmean(group) for group in groups for x in group]
+
+
+def _size(model: RewardModel) -> int:
+    return sum(p.numel() for p in model.parameters())

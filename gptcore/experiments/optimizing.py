@@ -1,0 +1,242 @@
+"""A policy learns from a learned reward; the true one is watched. PPO and best-of-n, for a grid.
+
+Source: InstructGPT §3.5 and App. C.4; Gao et al. 2022, "Scaling Laws for Reward Model
+Overoptimization" (learned and true reward against the distance from where the policy began).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+
+from gptcore.checkpoint import load
+from gptcore.experiments.judging import TELL, compared, judge_of, rated, sided
+from gptcore.experiments.obeying import ROOM, fulfilled, replies, wanted
+from gptcore.experiments.pretraining import window_losses
+from gptcore.experiments.records import packed
+from gptcore.heads.ensemble import Ensemble
+from gptcore.heads.reward import Judge
+from gptcore.model import GPT
+from gptcore.sampling.best_of import best_of_kl, expected_best
+from gptcore.sampling.rollouts import Rollout, responses_of
+from gptcore.scoring.true_reward import Reward
+from gptcore.tales import brief
+from gptcore.text.streams import Batches
+from gptcore.tokenizer import Tokenizer
+from gptcore.train.ppo import ppo
+from gptcore.train.ppo_config import PPOConfig
+from gptcore.train.ppo_parts import log_probs
+
+N_ASKED, N_VALID, N_OTHERS = 120, 120, 100
+"""Requests to tell a tale to report on and to choose by; requests of other kinds."""
+PRACTISED, N_PROMPTS = 400_000, 2000
+"""Tales from which the requests are made that the policy practises on, and how many."""
+LOOKS = (0, 5, 10, 20, 40, 80, 120, 160)
+"""Iterations after which the policy is looked at."""
+SHOWN = 3
+"""Requests whose replies are kept at every look."""
+N_BEST, NS = 64, (1, 2, 4, 8, 16, 32, 64)
+OTHERS = ("answer", "sum", "refuse")
+UNHEARD, N_TEXTS = 0.6, 3000
+"""Share of invented names in the text that PPO-ptx reads, and how many tales it has."""
+FOLLOWED = ("kl", "reward", "length", "entropy", "clip_fraction", "value_error", "unstopped")
+
+
+def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """A policy is trained by PPO on a learned reward and looked at on the way, as a grid runs it.
+
+    Args:
+        settings: `policy`, where it begins; `judge`, as of `judging.judge_of`, perhaps with
+            `judges`, how many there are, and `how` they are one (see `Ensemble`); `ppo`, fields of
+            PPOConfig; perhaps `looks`, `sign` (-1 for a KL penalty of the wrong sign), `true`
+            (True: the true reward is what is learned from).
+        seed: draws the reward model, the order of the requests, all replies.
+
+    Returns:
+        What `Grid.run` asks for. At look i, "true i", "learned i" are the rewards of the replies to
+        the test requests, and `course` has the mean of both, KL, words, and the replies to the
+        first three. `items` are those of the last look. `others` is the mean true reward of the
+        kinds that were not practised, `text` the loss on brief tales, each (before, after); "sided"
+        says for pairs of the last policy's replies whether the judge prefers the better.
+    """
+    torch.set_num_threads(1)
+    policy, tokenizer = load(settings["policy"])
+    assert tokenizer is not None
+    first = copy.deepcopy(policy).eval()
+    judges = _judges(settings, seed)
+    judge = judges[0] if len(judges) == 1 else Ensemble(judges, settings["how"])
+    config = PPOConfig(
+        **{"max_new_tokens": ROOM, "seed": seed, "steps": LOOKS[-1], **settings["ppo"]}
+    )
+    looks = [at for at in settings.get("looks", LOOKS) if at <= config.steps]
+    found: dict[str, Any] = {"course": []}
+    requested = wanted(N_ASKED, "test", 0, TELL)
+
+    def look(step: int) -> None:
+        found["course"].append(_look(policy, first, tokenizer, judge, requested, seed, step, found))
+
+    practised = wanted(N_PROMPTS, "train", PRACTISED, TELL)
+    of = {r.text: r for r in practised}
+    before = _aside(first, tokenizer, seed)
+    look(0)
+    steps = ppo(
+        policy,
+        tokenizer,
+        list(of),
+        _truth(of) if settings.get("true") else judge.score,
+        config,
+        value=judges[0].model,
+        text=_text(tokenizer, seed) if config.ptx else None,
+    )
+    followed: list[Any] = []
+    for step in steps:
+        followed.append(step)
+        if step.step in looks:
+            look(step.step)
+    after = _aside(policy, tokenizer, seed)
+    valid = wanted(N_VALID, "valid", 0, TELL)
+    texts = replies(policy, tokenizer, [r.text for r in valid], (seed, 5))[1]
+    return {
+        "test_set": f"{N_ASKED} requests to tell a tale",
+        "labels": None,
+        "items": found[f"true {looks[-1]}"],
+        "test": found["course"][-1]["true"],
+        "valid": round(fmean(x.total for x in fulfilled(valid, texts)), 4),
+        "steps": [
+            [round(fmean(getattr(s, name) for s in followed[at : at + 5]), 4) for name in FOLLOWED]
+            for at in range(0, len(followed), 5)
+        ],
+        "others": [before[0], after[0]],
+        "text": [before[1], after[1]],
+        "sided": packed(_sided(policy, tokenizer, judges[0], seed)),
+        **found,
+    }
+
+
+def _judges(settings: dict[str, Any], seed: int) -> list[Judge]:
+    n = settings.get("judges", 1)
+    return [judge_of(settings["judge"], seed + 1000 * at) for at in range(n)]
+
+
+def _truth(of: dict[str, Any]) -> Any:
+    """The true reward as a callable of prompts and replies."""
+    return lambda prompts, texts: [x.total for x in fulfilled([of[p] for p in prompts], texts)]
+
+
+def _look(
+    policy: GPT,
+    first: GPT,
+    tokenizer: Tokenizer,
+    judge: Any,
+    requested: Sequence[Any],
+    seed: int,
+    step: int,
+    found: dict[str, Any],
+) -> dict[str, Any]:
+    """How good the replies are in truth and to the judge, and how far the policy has come."""
+    prompts = [r.text for r in requested]
+    rows, texts = replies(policy, tokenizer, prompts, (seed, step, 3))
+    rewards = fulfilled(requested, texts)
+    true, learned = [x.total for x in rewards], judge.score(prompts, texts).tolist()
+    found[f"true {step}"], found[f"learned {step}"] = packed(true), packed(learned)
+    return {
+        "step": step,
+        "true": round(fmean(true), 4),
+        "learned": round(fmean(learned), 4),
+        "factors": [round(fmean(getattr(x, name) for x in rewards), 4) for name in Reward._fields],
+        "kl": round(distance(rows, first, tokenizer), 4),
+        "words": round(fmean(len(text.split()) for text in texts), 2),
+        "unstopped": round(1 - rows.stopped.float().mean().item(), 4),
+        "replies": [[texts[i], round(true[i], 3), round(learned[i], 3)] for i in range(SHOWN)],
+    }
+
+
+@torch.no_grad()
+def distance(rows: Rollout, first: GPT, tokenizer: Tokenizer) -> float:
+    """KL from the first policy to the one that wrote the rows, in nats a reply.
+
+    The mean of log π(y|x) / π_first(y|x) over replies y of the policy.
+    """
+    total, every = 0.0, torch.arange(len(rows))
+    for chosen in every.split(32):
+        part = rows.part(chosen)
+        logits = responses_of(first, part, vocab_size=tokenizer.vocab_size)
+        ref = log_probs(logits, part.tokens[part.mask])
+        total += (part.log_p[part.mask] - ref).sum().item()
+    return total / len(rows)
+
+
+def _aside(policy: GPT, tokenizer: Tokenizer, seed: int) -> tuple[float, float]:
+    """What the policy was not trained for: the other requests, and brief tales as text."""
+    others = wanted(N_OTHERS, "test", 0, OTHERS)
+    texts = replies(policy, tokenizer, [r.text for r in others], (seed, 4))[1]
+    ids = _stream(tokenizer, 200, "test")
+    n_ctx = policy.config.n_ctx
+    losses = window_losses(policy, ids, len(ids) // (n_ctx + 1), n_ctx)
+    right = fmean(x.total for x in fulfilled(others, texts))
+    return round(right, 4), round(losses.mean().item(), 4)
+
+
+def _stream(tokenizer: Tokenizer, n: int, part: str) -> np.ndarray:
+    """Brief tales as a policy was pre-trained on them, one behind the other."""
+    assert tokenizer.eot is not None
+    texts = brief.documents(n, 0.3, part=part, unheard=UNHEARD)
+    return np.array([i for text in texts for i in (*tokenizer.encode(text), tokenizer.eot)])
+
+
+def _text(tokenizer: Tokenizer, seed: int) -> Batches:
+    """What PPO-ptx reads."""
+    return Batches(_stream(tokenizer, N_TEXTS, "train"), 8, 128, seed)
+
+
+def _sided(policy: GPT, tokenizer: Tokenizer, judge: Judge, seed: int) -> list[float]:
+    """For pairs of the policy's own replies: whether the judge prefers the better one."""
+    requested = wanted(N_ASKED, "test", 0, TELL)
+    prompts = [r.text for r in requested for _ in range(2)]
+    texts = replies(policy, tokenizer, prompts, (seed, 6))[1]
+    return sided(judge, rated(requested, texts, 2))
+
+
+def chosen_of(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Best-of-n by a learned reward, for a grid: nothing is trained.
+
+    Args:
+        settings: `policy`, `judge` (and `judges`, `how`) as of `optimized`; perhaps `n`, replies to
+            each request.
+        seed: draws the reward model and the replies.
+
+    Returns:
+        What `Grid.run` asks for, "true i" and "learned i" for the i-th of `NS`: what the best of so
+        many is expected to be worth; `course` has their means and the KL, which is known.
+    """
+    torch.set_num_threads(1)
+    judges, n = _judges(settings, seed), settings.get("n", N_BEST)
+    judge = judges[0] if len(judges) == 1 else Ensemble(judges, settings["how"])
+    rows = compared(settings["policy"], N_ASKED, "test", seed, n)
+    true = torch.tensor([c.truth for c in rows])
+    learned = judge.score(
+        [c.prompt for c in rows for _ in c.responses], [x for c in rows for x in c.responses]
+    ).view(len(rows), n)
+    found: dict[str, Any] = {"course": []}
+    for i in NS:
+        got = {
+            "true": expected_best(true, i, learned).tolist(),
+            "learned": expected_best(learned, i).tolist(),
+            "oracle": expected_best(true, i).tolist(),
+        }
+        means = {name: round(fmean(each), 4) for name, each in got.items()}
+        found["course"].append({"n": i, "kl": round(best_of_kl(i), 4), **means})
+        found |= {f"{name} {i}": packed(got[name]) for name in ("true", "learned")}
+    return {
+        "test_set": f"{N_ASKED} requests to tell a tale",
+        "labels": None,
+        "items": found[f"true {NS[-1]}"],
+        "test": found["course"][-1]["true"],
+        "valid": found["course"][-1]["learned"],
+        **found,
+    }
