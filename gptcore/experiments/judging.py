@@ -177,7 +177,10 @@ def judged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def sided(judge: Judge, rows: Sequence[Comparison]) -> list[float]:
-    """For each pair that is not equally good in truth: whether the judge prefers the better one."""
+    """For each pair that is not equally good in truth: whether the judge prefers the better one.
+
+    None is left where a policy has come to write replies that are all worth the same.
+    """
     by_truth = [replace(c, ranks=_order(c.truth or ())) for c in rows]
     return (_margins(judge, by_truth) > 0).double().tolist()
 
@@ -197,7 +200,7 @@ def _margins(judge: Judge, rows: Sequence[Comparison]) -> torch.Tensor:
     for c in rows:
         found += [scores[at + i] - scores[at + j] for i, j in pairs_of(c.ranks)]
         at += len(c.responses)
-    return torch.stack(found)
+    return torch.stack(found) if found else torch.zeros(0)
 
 
 def _lengths(judge: Judge, rows: Sequence[Comparison]) -> dict[str, float]:

@@ -23,19 +23,22 @@ from gptcore.labelled.dialogues import Demonstration, Told
 from gptcore.model import GPT
 from gptcore.sampling.rollouts import Rollout, rollout, tokens_that_stop
 from gptcore.scoring.true_reward import Judge, Reward
+from gptcore.tales import lexicon
 from gptcore.tales.requests import KINDS, Kind, Request, requests
-from gptcore.text.dialogues import asked, prompts_ids
+from gptcore.text.dialogues import prompts_ids
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.sft import Sft
 from gptcore.train.stage_recipes import StageRecipe
 
 N_TEST, N_VALID, HELD = 300, 100, 100
 """Requests to report on, to choose by, and demonstrations that the loss is taken on."""
-DEMONSTRATED, SHOWN = 200_000, 250_000
-"""Tales from which requests are made: to learn from, and to show in a prompt. What networks are
-pre-trained on comes before them."""
+DEMONSTRATED = 200_000
+"""First of the tales from which requests are made to learn from; what networks are pre-trained on
+comes before it."""
 ROOM = 96
 """Tokens that a reply may have, its stop token included."""
+SHORT = 24
+"""The same where a network is prompted for anything but a tale."""
 KEPT_TEXTS = 12
 
 
@@ -82,17 +85,53 @@ def by_kind(requested: Sequence[Request], rewards: Sequence[Reward]) -> dict[str
     }
 
 
-def shown_before(requested: Sequence[Request], k: int) -> list[str]:
-    """The prompts of requests behind k demonstrations of the same kind, other ones for each."""
-    if not k:
-        return [r.text for r in requested]
-    of = {kind: wanted(60, "train", SHOWN, (kind,)) for kind in {r.kind for r in requested}}
-    found = []
-    for at, r in enumerate(requested):
-        own = of[r.kind]
-        shown = (own[(at * k + j) % len(own)] for j in range(k))
-        found.append("".join(asked(s.text) + asked(s.demonstration) for s in shown) + r.text)
-    return found
+def prompted(
+    policy: GPT, tokenizer: Tokenizer, requested: Sequence[Request], seed: tuple[int, ...]
+) -> list[str]:
+    """What a network that was only pre-trained replies when it is prompted as well as we can.
+
+    Questions and summaries are put as its text put them; a tale is begun for it, with whom and
+    where the request asks for. A reply ends with its line.
+    """
+    texts = [""] * len(requested)
+    for room in (SHORT, ROOM):
+        at = [i for i, r in enumerate(requested) if room == (SHORT if _of_a_tale(r) else ROOM)]
+        begun = ["" if _of_a_tale(requested[i]) else _beginning(requested[i]) for i in at]
+        prompts = [_as_read(requested[i]) or text for i, text in zip(at, begun, strict=True)]
+        found = _continued(policy, tokenizer, prompts, (*seed, room), room) if at else []
+        for i, first, text in zip(at, begun, found, strict=True):
+            texts[i] = (first + text).strip().partition("\n")[0]
+    return texts
+
+
+def _of_a_tale(r: Request) -> bool:
+    return r.about.text in r.text
+
+
+def _as_read(r: Request) -> str:
+    """A question about a tale, or a wish for its gist, in the words of the pre-training text."""
+    if not _of_a_tale(r):
+        return ""
+    question = r.text.removeprefix(r.about.text).strip()
+    asks = "In short:" if r.kind == "sum" else f"Question: {question}\nAnswer:"
+    return f"{r.about.text}\n\n{asks}"
+
+
+def _beginning(r: Request) -> str:
+    """How a tale begins that has the hero and the place of a request."""
+    hero, place = r.about.hero, dict(r.conditions).get("place")
+    lives = f" lived {lexicon.SETTINGS[place].raw['label'][0]}." if place else ""
+    return f"Once a {hero.kid} called {hero.name}{lives}"
+
+
+def _continued(
+    policy: GPT, tokenizer: Tokenizer, prompts: Sequence[str], seed: tuple[int, ...], room: int
+) -> list[str]:
+    """How texts go on at temperature 1, nothing put between."""
+    stop = tokens_that_stop(tokenizer)
+    ids = [tokenizer.encode(text) for text in prompts]
+    found = rollout(policy, ids, max_new_tokens=room, stop=stop, seed=seed)  # type: ignore[arg-type]
+    return found.texts(tokenizer)
 
 
 def taught(settings: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -100,8 +139,8 @@ def taught(settings: dict[str, Any], seed: int) -> dict[str, Any]:
 
     Args:
         settings: `model`, where it begins; `n` demonstrations to learn from, 0 for none; then `lr`,
-            `epochs`, `batch_size`, and perhaps `mask_prompt` (True); `shots`, demonstrations in
-            the prompt instead (0).
+            `epochs`, `batch_size`, and perhaps `mask_prompt` (True); `prompted`, True for a
+            network that is prompted instead.
         seed: draws the order of the demonstrations and the replies.
 
     Returns:
@@ -119,13 +158,12 @@ def taught(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         model, tokenizer = stage.model, stage.tokenizer  # type: ignore[assignment]
         found["loss"] = round(stage.judge()["loss"], 4)
     model.eval()
-    shots = settings.get("shots", 0)
     for part, n in (("valid", N_VALID), ("test", N_TEST)):
         requested = wanted(settings.get("asked", n), part)
-        prompts = shown_before(requested, shots)
-        texts = replies(model, tokenizer, prompts, (seed, n))[1]
-        if shots:  # a network that was shown replies ends its own by an empty line
-            texts = [text.partition("\n")[0] for text in texts]
+        if settings.get("prompted"):
+            texts = prompted(model, tokenizer, requested, (seed, n))
+        else:
+            texts = replies(model, tokenizer, [r.text for r in requested], (seed, n))[1]
         rewards = fulfilled(requested, texts)
         found[part] = round(fmean(x.total for x in rewards), 4)
     factors = {name: packed(getattr(x, name) for x in rewards) for name in Reward._fields}
