@@ -5,7 +5,6 @@ Source: InstructGPT §3.5 and App. C; Gao et al. 2022; Coste et al. 2023.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from gptcore.experiments import Condition, Grid
@@ -15,16 +14,18 @@ from gptcore.experiments.optimizing import chosen_of, optimized
 
 RATES = ({"lr": 1e-3}, {"lr": 3e-3}, {"lr": 6e-3})
 SEEDS = (0, 1, 2)
-POLICY = "tales-sft"
+POLICY, BASIC = "tales-sft", "beta 0.05"
 
 
 def obeying() -> list[Grid]:
     """Networks as they are, prompted, and taught by demonstrations."""
+    own = "3000 demonstrations"
 
     def of(name: str, n: int, model: str = "tales-brief", **more: Any) -> Condition:
         how = {"epochs": 3.0, "batch_size": 32} if n else {}
-        rates = RATES if n else tuple({"try": i} for i in range(len(RATES)))
-        return Condition(name, {"model": model, "n": n, **how, **more}, rates)
+        tuned = name == own or not more.get("mask_prompt", True)
+        settings = {"model": model, "n": n, **how, **more}
+        return Condition(name, settings, *((RATES,) if tuned else (({},), own)))
 
     conditions = (
         of("as it is", 0),
@@ -32,9 +33,8 @@ def obeying() -> list[Grid]:
         of("1m prompted", 0, "tales-brief-1m", prompted=True),
         *(of(f"{n} demonstrations", n) for n in (300, 1000, 3000, 9000)),
         of("prompts scored, too", 3000, mask_prompt=False),
-        of("1m, 3000 demonstrations", 3000, "tales-brief-1m"),
     )
-    budget = "3 epochs; the rate of each chosen of three"
+    budget = "3 epochs; a rate chosen of three for 3,000, with and without the prompts scored"
     return [Grid("obeying", taught, conditions, SEEDS, budget)]
 
 
@@ -49,9 +49,8 @@ def judging() -> list[Grid]:
     rates = ({"lr": 1e-3}, {"lr": 3e-3}, {"lr": 6e-3})
     tuned = Condition("1600", judge(), rates)
     others = {
-        "100": judge(100),
         "400": judge(400),
-        "4800": judge(4800),
+        "3200": judge(3200),
         "no noise": judge(agree=1),
         "shuffled ranks": judge(ranks="shuffled"),
         "length liked": judge(bias=1.0),
@@ -66,25 +65,37 @@ def judging() -> list[Grid]:
     return [Grid("judging", judged, conditions, SEEDS, budget)]
 
 
-def policy(name: str, beta: float, chosen: bool = True, **more: Any) -> Condition:
+def policy(name: str, beta: float, reward: dict[str, Any], **more: Any) -> Condition:
     """A run of PPO, named after what is different in it."""
-    own = {"judge": judge(), **more}
-    ppo = {"beta": beta, **own.pop("ppo", {})}
-    settings = {"policy": POLICY, "ppo": ppo, **own}
-    return Condition(name, settings, chosen="beta 0.05" if chosen else None)
+    ppo = {"beta": beta, **more.pop("ppo", {})}
+    settings = {"policy": POLICY, "ppo": ppo, "judge": reward, **more}
+    return Condition(name, settings, chosen=BASIC)
 
 
 def optimizing() -> list[Grid]:
-    """Policies by the price of distance, by reward model, with pre-training text, in the limit."""
-    conditions = (policy("beta 0.05", 0.05, chosen=False),)
-    return [Grid("optimizing", optimized, conditions, SEEDS, "")]
+    """Policies by the price of distance, by reward model, with text, and in the limit."""
+    basic = {"policy": POLICY, "ppo": {"beta": 0.05}, "judge": judge()}
+    conditions = (
+        Condition(BASIC, basic, tuple({"lr": lr} for lr in (2.5e-4, 5e-4, 1e-3))),
+        policy("beta 0", 0.0, judge()),
+        policy("beta 0.2", 0.2, judge()),
+        policy("beta 0.05, text", 0.05, judge(), ppo={"ptx": 1.0}),
+        policy("beta 0.05, shuffled ranks", 0.05, judge(ranks="shuffled")),
+        policy("beta 0.05, true reward", 0.05, judge(), true=True),
+        policy("beta 0, 400 labels", 0.0, judge(400)),
+        policy("beta 0, no noise", 0.0, judge(agree=1)),
+        policy("beta 0, length liked", 0.0, judge(bias=1.0)),
+        policy("beta 0, worst of three", 0.0, judge(), judges=3, how="worst"),
+    )
+    budget = "100 iterations of 64 replies; one rate, chosen of three where beta is 0.05"
+    return [Grid("optimizing", optimized, conditions, SEEDS, budget)]
 
 
 def choosing() -> list[Grid]:
     """Best-of-n by the same reward models."""
+    judges = {"1600": judge(), "400": judge(400), "length liked": judge(bias=1.0)}
     conditions = tuple(
-        Condition(name, {"policy": POLICY, "judge": one})
-        for name, one in {"1600": judge(), "400": judge(400), "length liked": judge(bias=1.0)}.items()
+        Condition(name, {"policy": POLICY, "judge": one}) for name, one in judges.items()
     )
     return [Grid("choosing", chosen_of, conditions, SEEDS, "64 replies to each request")]
 

@@ -26,6 +26,10 @@ recorded (`make measure-sample`).
     names      which head brings a name back that was read once, known names or invented ones
     leaked     the score on questions that were in the text, and on those that were not
     shifted    fine-tuned and prompted, where a cue of the labelled rows holds and where it does not
+    obeying    requests met by networks as they are, prompted, and taught by demonstrations
+    judging    reward models by comparisons, noise, size, by what labelers like besides
+    optimizing PPO on a learned reward by the price of distance, the true reward watched
+    choosing   best-of-n by the same reward models
     decoding   stories that hold together and differ, by temperature, top-k, top-p, beam, penalty
     zeroshot   heuristics without any training, along the pre-training run
     counting   n-grams at their best, counted from all that tales-gpt1 has read
@@ -43,6 +47,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+import grids_alignment
 import grids_decoding
 import grids_demonstrations
 import grids_finetuning
@@ -132,6 +137,7 @@ ALL = (
     *grids_scaling.GRIDS,
     *grids_sparse.GRIDS,
     *grids_in_context.GRIDS,
+    *grids_alignment.GRIDS,
 )
 GRIDS = {grids.__name__: grids for grids in ALL}
 OTHERS = {"zeroshot": zeroshot, "counting": counting, "seal": seal}

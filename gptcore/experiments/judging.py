@@ -9,6 +9,8 @@ Source: InstructGPT §3.4 (labelers), §3.5 (rankings of K), App. C.2; Stiennon 
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import shutil
 import tempfile
@@ -46,13 +48,22 @@ TELL = ("tell",)
 
 @lru_cache(8)
 def compared(policy: str, n: int, part: str, seed: int, k: int = K) -> tuple[Comparison, ...]:
-    """Requests to tell a tale, k replies of a policy to each, and their true rewards; unranked."""
+    """Requests to tell a tale, k replies of a policy to each, and their true rewards; unranked.
+
+    The texts are kept between runs.
+    """
     requested = wanted(n, part, COMPARED if part == "train" else 0, TELL)
-    model, tokenizer = load(policy)
-    assert tokenizer is not None
-    many = [r for r in requested for _ in range(k)]
-    texts = replies(model, tokenizer, [r.text for r in many], (seed, n, 7))[1]
-    return rated(requested, texts, k)
+    path = JUDGES / "replies" / f"{policy}-{n}-{part}-{seed}-{k}.json"
+    if not path.is_file():
+        model, tokenizer = load(policy)
+        assert tokenizer is not None
+        many = [r.text for r in requested for _ in range(k)]
+        texts = replies(model, tokenizer, many, (seed, n, 7))[1]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_suffix(f".{os.getpid()}")
+        made.write_text(json.dumps(texts), encoding="utf-8")
+        made.replace(path)
+    return rated(requested, json.loads(path.read_text(encoding="utf-8")), k)
 
 
 def rated(requested: Sequence[Request], texts: Sequence[str], k: int) -> tuple[Comparison, ...]:

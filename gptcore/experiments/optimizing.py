@@ -36,7 +36,7 @@ N_ASKED, N_VALID, N_OTHERS = 120, 120, 100
 """Requests to tell a tale to report on and to choose by; requests of other kinds."""
 PRACTISED, N_PROMPTS = 400_000, 2000
 """Tales from which the requests are made that the policy practises on, and how many."""
-LOOKS = (0, 5, 10, 20, 40, 80, 120, 160)
+LOOKS = (0, 5, 10, 20, 40, 70, 100)
 """Iterations after which the policy is looked at."""
 SHOWN = 3
 """Requests whose replies are kept at every look."""
@@ -52,9 +52,9 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
 
     Args:
         settings: `policy`, where it begins; `judge`, as of `judging.judge_of`, perhaps with
-            `judges`, how many there are, and `how` they are one (see `Ensemble`); `ppo`, fields of
-            PPOConfig; perhaps `looks`, `sign` (-1 for a KL penalty of the wrong sign), `true`
-            (True: the true reward is what is learned from).
+            `judges`, how many there are, and `how` they are one (see `Ensemble`); `lr` of the
+            policy, half of the value function's; `ppo`, other fields of PPOConfig; perhaps
+            `looks`, and `true` (True: the true reward is what is learned from).
         seed: draws the reward model, the order of the requests, all replies.
 
     Returns:
@@ -70,8 +70,10 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     first = copy.deepcopy(policy).eval()
     judges = _judges(settings, seed)
     judge = judges[0] if len(judges) == 1 else Ensemble(judges, settings["how"])
+    lr = settings["lr"]
+    rates = {"lr": lr, "value_lr": 2 * lr}
     config = PPOConfig(
-        **{"max_new_tokens": ROOM, "seed": seed, "steps": LOOKS[-1], **settings["ppo"]}
+        **{"max_new_tokens": ROOM, "seed": seed, "steps": LOOKS[-1]}, **rates, **settings["ppo"]
     )
     looks = [at for at in settings.get("looks", LOOKS) if at <= config.steps]
     found: dict[str, Any] = {"course": []}
