@@ -53,6 +53,10 @@ class MLP(nn.Module):
         return F.dropout(x, self.dropout, training=self.training)
 
 
+Places = Tensor | tuple[Tensor, Tensor]
+"""Some positions of (B, T): True where one is meant, or (rows, positions in them)."""
+
+
 class Block(nn.Module):
     """Attention, then MLP, each beside a residual path; `norm` says where LayerNorm stands.
 
@@ -73,13 +77,20 @@ class Block(nn.Module):
         mask: Tensor | Blocked | None = None,
         past: tuple[Tensor, Tensor, int] | None = None,
         weights: list[Tensor] | None = None,
+        only: Places | None = None,
     ) -> Tensor:
-        """(B, T, C) -> (B, T, C); the arguments are those of `CausalSelfAttention.forward`."""
+        """(B, T, C) -> (B, T, C); the arguments are those of `CausalSelfAttention.forward`.
+
+        Behind attention no position sees another: with `only` the rest is done at these N places
+        alone, and (N, C) comes back.
+        """
         if self.norm == "post":  # GPT-1: normalise the sum
             x = self.ln_1(x + self.attn(x, mask, past, weights))
+            x = x if only is None else x[only]
             x = self.ln_2(x + self.mlp(x))
         else:  # GPT-2 and GPT-3: normalise what enters, leave the residual stream alone
             x = x + self.attn(self.ln_1(x), mask, past, weights)
+            x = x if only is None else x[only]
             x = x + self.mlp(self.ln_2(x))
         return x
 
@@ -206,20 +217,23 @@ class GPT(nn.Module):
             elif name.endswith("bias"):
                 nn.init.zeros_(p)
 
-    def hidden(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
+    def hidden(
+        self, ids: Tensor, cache: KVCache | None = None, only: Places | None = None
+    ) -> Tensor:
         """The last layer's state at every position: what every head reads.
 
         Args:
             ids: (B, T) integer token ids.
             cache: what was read before; `ids` continue it and are added to it.
+            only: the N positions that will be read; what only the others need is not computed.
 
         Returns:
-            (B, T, C).
+            (B, T, C), or with `only` (N, C).
 
         Raises:
             ValueError: `ids` is not (B, T), is empty, or does not fit the context.
         """
-        x = self._run(ids, cache)
+        x = self._run(ids, cache, only=only)
         return self.ln_f(x) if self.config.norm == "pre" else x
 
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
@@ -246,11 +260,13 @@ class GPT(nn.Module):
             )
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f"reduction={reduction!r} must be 'mean', 'sum' or 'none'")
-        hidden = self.hidden(ids)
         if reduction == "none":
-            logits = F.linear(hidden, self.output)
+            logits = F.linear(self.hidden(ids), self.output)
             return F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
-        total = tied_cross_entropy(hidden.flatten(0, 1), self.output, targets.flatten())
+        some = _scored_places(targets)
+        states = self.hidden(ids, only=some).view(-1, self.config.d_model)
+        asked = targets.flatten() if some is None else targets[some]
+        total = tied_cross_entropy(states, self.output, asked)
         return total / (targets != -100).sum() if reduction == "mean" else total
 
     def summed_loss(self, ids: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -286,8 +302,9 @@ class GPT(nn.Module):
         cache: KVCache | None,
         attentions: list[Tensor] | None = None,
         residuals: list[Tensor] | None = None,
+        only: Places | None = None,
     ) -> Tensor:
-        """Embeddings and all blocks: (B, T) -> (B, T, C)."""
+        """Embeddings and all blocks: (B, T) -> (B, T, C), or with `only` (N, C)."""
         config = self.config
         if ids.dim() != 2 or ids.shape[1] < 1:
             raise ValueError(f"ids must be (B, T) with T >= 1, got {tuple(ids.shape)}")
@@ -312,10 +329,11 @@ class GPT(nn.Module):
                 residuals.append(x)
             past = cache.layer(i) if cache else None
             mask = masks[config.pattern_of(i)]
+            last = () if only is None or i < config.n_layer - 1 else (only,)
             if again:
-                x = checkpoint(layer, x, mask, use_reentrant=False)
+                x = checkpoint(layer, x, mask, None, None, *last, use_reentrant=False)
             else:
-                x = layer(x, mask, past, attentions)
+                x = layer(x, mask, past, attentions, *last)
         if residuals is not None:
             residuals.append(x)
         if cache:
@@ -349,3 +367,11 @@ class GPT(nn.Module):
             return None
         size = {"window": self.config.window, "summary": self.config.summary}
         return mask_of(pattern, start, end, **size, padding=padding, device=self.device)
+
+
+def _scored_places(targets: Tensor) -> Tensor | None:
+    """Where `targets` is scored; None where that is everywhere, or would have to be waited for."""
+    if targets.device.type != "cpu" or torch.compiler.is_compiling():
+        return None
+    scored = targets != -100
+    return None if scored.all() else scored

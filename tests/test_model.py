@@ -178,6 +178,37 @@ def test_the_loss_is_plain_cross_entropy_and_so_are_its_gradients():
         torch.testing.assert_close(g, e, atol=1e-10, rtol=0)
 
 
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_what_is_not_read_is_not_computed_and_what_is_stays_the_same(norm, recompute):
+    """States and gradients at some places are those of all places, left out afterwards."""
+    model = build(replace(SMALL, norm=norm, dropout=0.0)).train()
+    model.recompute = recompute
+    ids = tokens(SMALL)
+    places = torch.rand(ids.shape, generator=torch.Generator().manual_seed(3)) < 0.2
+    for only in (places, (torch.tensor([0, 1]), torch.tensor([5, 23]))):
+        grads = []
+        for states in (model.hidden(ids, only=only), model.hidden(ids)[only]):
+            states.square().sum().backward()
+            grads.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+            model.zero_grad()
+        torch.testing.assert_close(model.hidden(ids, only=only), states, atol=1e-10, rtol=0)
+        torch.testing.assert_close(*grads, atol=1e-8, rtol=0)
+    rows = []
+    model.h[-1].mlp.register_forward_hook(lambda module, args, out: rows.append(len(out)))
+    targets = ids.masked_fill(~places, -100)
+    found = model.loss(ids, targets)
+    assert rows == [places.sum()] and rows[0] < 20
+    torch.testing.assert_close(
+        found, model.loss(ids, targets, "none").sum() / rows[0], atol=1e-10, rtol=0
+    )
+
+
+def test_a_loss_of_nothing_is_none():
+    model, ids = build(SMALL), tokens(SMALL)
+    assert model.loss(ids, torch.full_like(ids, -100), "sum") == 0
+
+
 def test_loss_reductions_agree_and_targets_are_the_next_tokens():
     model = build(replace(SMALL, dropout=0.0))
     ids = tokens(SMALL)

@@ -75,9 +75,8 @@ class RewardModel(nn.Module):
         Returns:
             (B,).
         """
-        hidden = self.gpt.hidden(ids)
         rows = torch.arange(len(at), device=at.device)
-        return self.score(hidden[rows, at])[:, 0]
+        return self.score(self.gpt.hidden(ids, only=(rows, at)))[:, 0]
 
     def values(self, ids: Tensor) -> Tensor:
         """The head's number at every position: (B, T) -> (B, T)."""

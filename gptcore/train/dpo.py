@@ -228,7 +228,7 @@ def response_log_probs(model: GPT, ids: Tensor, targets: Tensor) -> Tensor:
         (B,) in nats, at least in float32.
     """
     scored = targets != NOT_SCORED
-    logits = F.linear(model.hidden(ids)[scored], model.output)
+    logits = F.linear(model.hidden(ids, only=scored), model.output)
     logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
     log_p = -F.cross_entropy(logits, targets[scored], reduction="none")
     return log_p.new_zeros(len(ids)).index_add(0, scored.nonzero()[:, 0], log_p)

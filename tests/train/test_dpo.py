@@ -93,9 +93,9 @@ def test_the_prompt_gets_no_gradient_and_the_stop_token_does():
     ids, targets = of_lessons(lessons_of(items)[:1])
     kept = []
 
-    def states(ids):
+    def states(ids, only):
         kept.append(type(model).hidden(model, ids).detach().requires_grad_())
-        return kept[0]
+        return kept[0][only]
 
     model.hidden = states
     response_log_probs(model, ids, targets).sum().backward()
