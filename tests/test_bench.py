@@ -114,6 +114,15 @@ def test_fine_tuning_is_compared_with_the_trainer_and_the_auxiliary_objective_ha
     assert re.fullmatch(r"The auxiliary objective \(lambda = 0.5\) adds -?\d+% to our step", costs)
 
 
+def test_the_stages_are_compared_with_trl_where_it_is_installed():
+    """Its losses are ours at every update, or the file stops with an error."""
+    lines = glance("stages", "--threads", "1")
+    if lines == ["TRL is not here: pip install --no-deps trl==1.12.0"]:
+        pytest.skip(lines[0])
+    assert len(lines) == 4
+    assert_ratios(lines, ">= 1.15x")
+
+
 def test_updates_that_warm_up_are_not_counted():
     """Updates end at 1, 3, 4, 6 and 9 s: after two of them, three take 6 s; CPU time is twice."""
     (run,) = runs(9)

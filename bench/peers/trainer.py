@@ -61,7 +61,7 @@ def train(
 ) -> tuple[list[Mark], list[float]]:
     """One update for every batch, on a copy of the model: when each ended, and its loss."""
     with tempfile.TemporaryDirectory() as folder:
-        trainer = _Trainer(
+        trainer = keeping_losses(transformers.Trainer)(
             model=copy.deepcopy(model),
             args=transformers.TrainingArguments(
                 output_dir=folder,
@@ -86,7 +86,7 @@ def train(
             ),
             train_dataset=rows(batches),
             data_collator=_padded,
-            callbacks=[(clock := _Clock())],
+            callbacks=[(clock := Clock())],
         )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
@@ -101,7 +101,7 @@ def _padded(examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     }
 
 
-class _Clock(transformers.TrainerCallback):
+class Clock(transformers.TrainerCallback):
     """Notes when an update has ended."""
 
     def __init__(self) -> None:
@@ -111,14 +111,17 @@ class _Clock(transformers.TrainerCallback):
         self.marks.append(Mark.now())
 
 
-class _Trainer(transformers.Trainer):
-    """Keeps every loss; what the Trainer itself logs is a mean over many."""
+def keeping_losses(trainer: type[transformers.Trainer]) -> type[Any]:
+    """The trainer with a list of every loss; what a Trainer itself logs is a mean over many."""
 
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.losses: list[torch.Tensor] = []
+    class Keeping(trainer):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            self.losses: list[torch.Tensor] = []
 
-    def training_step(self, *args: Any, **more: Any) -> torch.Tensor:
-        loss = super().training_step(*args, **more)
-        self.losses.append(loss.detach())
-        return loss
+        def training_step(self, *args: Any, **more: Any) -> torch.Tensor:
+            loss = super().training_step(*args, **more)
+            self.losses.append(loss.detach())
+            return loss
+
+    return Keeping
