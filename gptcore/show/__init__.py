@@ -28,6 +28,7 @@ from gptcore.show.explorers.label_counts.label_counts import LabelCounts
 from gptcore.show.explorers.live_curve.live_curve import LiveCurve
 from gptcore.show.explorers.mask_painter.mask_painter import MaskPainter
 from gptcore.show.explorers.next_word.next_word import NextWord
+from gptcore.show.explorers.optimized.optimized import Optimized
 from gptcore.show.explorers.playground.playground import TokenizerPlayground
 from gptcore.show.explorers.residual_stream.residual_stream import ResidualStream
 from gptcore.show.explorers.sampling.sampling import SamplingExplorer
@@ -51,6 +52,7 @@ __all__ = [
     "MaskPainter",
     "Moment",
     "NextWord",
+    "Optimized",
     "ResidualStream",
     "SamplingExplorer",
     "ShotsExplorer",

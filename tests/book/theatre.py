@@ -9,10 +9,11 @@ from gptcore.model import GPT
 from gptcore.show import (
     Anatomy, AnswersExplorer, AttentionExplorer, AttentionSteps, BudgetGame, DepthExplorer,
     Descent, Growth, InputLayout, LabelCounts, LiveCurve, MaskPainter, Moment, NextWord,
-    ResidualStream, SamplingExplorer, ShotsExplorer, TokenizerPlayground, TrainingCalculator,
-    Writer,
+    Optimized, ResidualStream, SamplingExplorer, ShotsExplorer, TokenizerPlayground,
+    TrainingCalculator, Writer,
 )
 from gptcore.experiments import Record
+from gptcore.show.explorers.optimized.optimized import Answer, Point, Run
 from gptcore.tales.lines import Asked, Lines
 from gptcore.tokenizer import Tokenizer
 
@@ -46,6 +47,10 @@ shown = Record({}, [{"condition": name, "role": "reported", "seed": 0, "n_params
                      "options": said(i), **{one: "1" * 90 + "0" * 285 for one in lists}}
                     for i, (name, n_params) in enumerate({"300k 1": 3, "1m 1": 10, "1m 0.1": 10,
                                                           "1m 1, mixed": 10}.items())])
+drawn = lambda n, beta: Point(n, n * n, n - beta, 0.3 * n - 0.1 * n * n, n + 4.0,
+                              [Answer("Tell a tale.", STORY * n, n - beta, 0.5)])
+tuned = [Run({"beta": beta, "labels": labels}, [drawn(n, beta) for n in range(stop)])
+         for beta, labels, stop in ((0.0, 100, 4), (0.1, 100, 3), (0.1, 400, 4))]
 """
 EXPLORERS = {
     "anatomy": "Anatomy()",
@@ -61,6 +66,7 @@ EXPLORERS = {
     "label_counts": "LabelCounts(taught, one='scratch, 75', other='read, 150')",
     "mask_painter": "MaskPainter()",
     "next_word": "NextWord(model, tokenizer, [STORY, 'Rosa met'], tokenizer.encode(STORY * 9))",
+    "optimized": "Optimized(tuned)",
     "playground": "TokenizerPlayground({'Own': tokenizer, 'Bytes': 'bytes'})",
     "residual_stream": "ResidualStream(model, tokenizer, {'one': STORY, 'two': STORY * 3})",
     "sampling": "SamplingExplorer(model, tokenizer, STORY)",
@@ -82,6 +88,7 @@ ROOTS = {
     "label_counts": ".gpt-labels",
     "mask_painter": ".gpt-masks",
     "next_word": ".gpt-next",
+    "optimized": ".gpt-optimized",
     "playground": ".gpt-playground",
     "residual_stream": ".gpt-residual",
     "sampling": ".gpt-sampling",
