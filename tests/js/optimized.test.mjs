@@ -27,6 +27,10 @@ test("what to notice says where the true reward turns and what both did from the
   assert.match(optimized.noticed(flat), /it stayed as it was, while the learned one lost 0\.50\.$/);
 });
 
+test("points stand at the root of the KL", () => {
+  assert.deepEqual(optimized.rootsOf(free), [0, 1, 2.1, 3]);
+});
+
 test("of equal heights the first is the highest", () => {
   assert.equal(optimized.highest([1, 3, 3]), 1);
 });

@@ -216,9 +216,8 @@ function fillAsk(view, { run, at, covered }) {
   view.ask.hidden = !covered;
   if (!covered) return;
   const [from, to] = [run.learned[0], run.learned.at(-1)].map(number2);
-  view.question.replaceChildren(h("strong", {}, "Predict first. "), "This policy is trained to score high by "
-    + `the learned reward, which went from ${from} to ${to}. Move along the run and read its answers: where is `
-    + "the true reward highest?");
+  view.question.replaceChildren(h("strong", {}, "Predict first. "), "This run is after a high learned reward, "
+    + `which went from ${from} to ${to}. Move along it and read the answers: where is the true reward highest?`);
   view.here.textContent = `Here, at ${pointOf(run, at)}`;
 }
 
@@ -297,10 +296,15 @@ function panel({ runs, number, run, at, place, settings }, others, { kind, top, 
   const y = (value) => top + ((high - value) / (high - low)) * PANEL, lineOf = (one) => path(rootsOf(one), one[kind], x, y);
   const parts = ticks(low, high, 4).flatMap((value) => [
     s("path", { class: "op-rule", d: `M${EDGE.left},${y(value)}H${right}` }),
-    s("text", { x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, number2(value).replace(/(\.\d)0$/, "$1")),
+    s("text", { x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, `${value}`.replace("-", "−")),
   ]);
-  for (const i of others) {
+  const ends = [number, ...others].map((i) => ({
+    i, x: x(rootsOf(runs[i]).at(-1)), y: y(runs[i][kind].at(-1)), own: i === number,
+    text: place < 0 ? "" : settings[place].values[runs[i].values[place]],
+  }));
+  for (const { i, x: cx, y: cy } of ends.slice(1)) {
     parts.push(s("path", { class: `op-line op-beside op-${kind}`, d: lineOf(runs[i]) }));
+    parts.push(s("circle", { class: `op-stop op-${kind}`, cx, cy, r: 2.6 }));
     parts.push(s("path", { class: "op-reach", "data-run": i, d: lineOf(runs[i]) }));
   }
   parts.push(s("path", { class: `op-line op-${kind}`, d: lineOf(run) }));
@@ -309,11 +313,6 @@ function panel({ runs, number, run, at, place, settings }, others, { kind, top, 
     if (kind === "true" && i === highest(run.true)) parts.push(s("circle", { ...dot, class: "op-ring", r: 10 }));
     parts.push(s("circle", { ...dot, class: `op-dot op-${kind}${i === at ? " op-here" : ""}`, r: i === at ? 6 : 3.5 }));
   });
-  const ends = [number, ...others].map((i) => ({
-    x: x(rootsOf(runs[i]).at(-1)), y: y(runs[i][kind].at(-1)), own: i === number,
-    text: place < 0 ? "" : settings[place].values[runs[i].values[place]],
-  }));
-  for (const one of ends.slice(1)) parts.push(s("circle", { class: `op-stop op-${kind}`, cx: one.x, cy: one.y, r: 2.6 }));
   return place < 0 ? parts : [...parts, ...names(ends, right + EDGE.right)];
 }
 
