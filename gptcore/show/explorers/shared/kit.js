@@ -82,7 +82,9 @@ export function mount(el, view, { traits, resized, watched = view.root, painted 
   view.update();
   const changed = () => later(view);
   for (const name of traits) view.model.on(`change:${name}`, changed);
-  const size = resized && new ResizeObserver(resized);
+  const size = resized && new ResizeObserver(() => {
+    if (watched.clientWidth) resized(); // a notebook hides cells: nothing is drawn into no width
+  });
   size?.observe(watched);
   const theme = painted && new MutationObserver(painted);
   for (const place of [document.documentElement, document.body])
