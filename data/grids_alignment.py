@@ -78,12 +78,10 @@ def optimizing() -> list[Grid]:
     conditions = (
         Condition(BASIC, basic, tuple({"lr": lr} for lr in (2.5e-4, 5e-4, 1e-3))),
         policy("beta 0", 0.0, judge()),
+        policy("beta 0.05, shuffled ranks", 0.05, judge(ranks="shuffled")),
         policy("beta 0.2", 0.2, judge()),
         policy("beta 0.05, text", 0.05, judge(), ppo={"ptx": 1.0}),
-        policy("beta 0.05, shuffled ranks", 0.05, judge(ranks="shuffled")),
-        policy("beta 0.05, true reward", 0.05, judge(), true=True),
         policy("beta 0, 400 labels", 0.0, judge(400)),
-        policy("beta 0, no noise", 0.0, judge(agree=1)),
         policy("beta 0, length liked", 0.0, judge(bias=1.0)),
         policy("beta 0, worst of three", 0.0, judge(), judges=3, how="worst"),
     )

@@ -101,7 +101,7 @@ def shuffled(rows: Sequence[Comparison], seed: int) -> tuple[Comparison, ...]:
     return tuple(replace(c, ranks=tuple(rng.sample(c.ranks, len(c.ranks)))) for c in rows)
 
 
-def judge_of(settings: dict[str, Any], seed: int, kept: Path = JUDGES) -> Judge:
+def judge_of(settings: dict[str, Any], seed: int) -> Judge:
     """A reward model as `settings` ask for, trained once and kept.
 
     Args:
@@ -111,11 +111,11 @@ def judge_of(settings: dict[str, Any], seed: int, kept: Path = JUDGES) -> Judge:
             ("shuffled" for none that say anything).
         seed: draws replies, labelers and the order of the comparisons.
     """
-    folder = kept / digest_of({**settings, "seed": seed})
+    folder = JUDGES / digest_of({**settings, "seed": seed})
     if not folder.is_dir():
         stage = learned(settings, seed)
-        kept.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=kept))
+        JUDGES.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(dir=JUDGES))
         save(made, stage.model, stage.tokenizer)
         try:
             made.rename(folder)

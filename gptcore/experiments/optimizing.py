@@ -71,10 +71,8 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     judges = _judges(settings, seed)
     judge = judges[0] if len(judges) == 1 else Ensemble(judges, settings["how"])
     lr = settings["lr"]
-    rates = {"lr": lr, "value_lr": 2 * lr}
-    config = PPOConfig(
-        **{"max_new_tokens": ROOM, "seed": seed, "steps": LOOKS[-1]}, **rates, **settings["ppo"]
-    )
+    own = {"max_new_tokens": ROOM, "seed": seed, "steps": LOOKS[-1], "lr": lr, "value_lr": 2 * lr}
+    config = PPOConfig(**{**own, **settings["ppo"]})
     looks = [at for at in settings.get("looks", LOOKS) if at <= config.steps]
     found: dict[str, Any] = {"course": []}
     requested = wanted(N_ASKED, "test", 0, TELL)

@@ -8,13 +8,18 @@ import pytest
 import torch
 
 from gptcore import evaluate, generate, load
-from gptcore.checkpoint import shipped
+from gptcore.checkpoint import load_reward, shipped
+from gptcore.experiments.obeying import fulfilled, replies, wanted
+from gptcore.heads.reward import Judge
 from gptcore.tales import split, tales
+from gptcore.tales.brief import briefs
 
 LADDER = [f"tales-gpt2-{size}" for size in ("300k", "1m", "3m", "10m")]
 NAMES = sorted(["tales-gpt1", *LADDER])
 WRITERS = ["tales-gpt1", "tales-gpt2-3m", "tales-gpt2-10m"]
 """Large enough, after what they read, to tell a story."""
+BRIEF = ["tales-brief", "tales-brief-1m"]
+"""Pre-trained on brief tales."""
 
 
 def held_out(tokenizer, n=24):
@@ -24,12 +29,12 @@ def held_out(tokenizer, n=24):
 
 
 def test_every_shipped_model_is_tested_and_small_enough():
-    assert shipped.names() == NAMES
+    assert shipped.names() == sorted([*NAMES, *BRIEF, "tales-sft", "tales-reward"])
     size = sum(p.stat().st_size for p in (shipped.DATA / "checkpoints").rglob("*") if p.is_file())
-    assert size < 40e6
+    assert size < 45e6
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *BRIEF])
 def test_record_says_how_the_model_was_made(name):
     record = shipped.run_record(name)
     assert record["command"].startswith("gptcore train ")
@@ -116,7 +121,7 @@ def test_it_writes_whole_little_stories(name):
 
 def test_unknown_names_are_refused():
     with pytest.raises(
-        KeyError, match="name='gpt9' is not shipped; what is: tales-gpt1, tales-gpt2"
+        KeyError, match="name='gpt9' is not shipped; what is: tales-brief, .*tales-gpt1, tales-gpt2"
     ):
         shipped.folder("gpt9")
     with pytest.raises(KeyError, match="name='gpt9' has no recorded run; recorded: .*tales-gpt1"):
@@ -143,3 +148,44 @@ def test_load_takes_a_shipped_name(tmp_path, monkeypatch):
     monkeypatch.setattr(shipped, "DATA", tmp_path)
     with pytest.raises(ValueError, match="model_type"):
         load("mine")
+
+
+@pytest.mark.parametrize("name", BRIEF)
+def test_who_read_invented_names_copies_those_that_it_knows(name):
+    """A hero's name that comes again costs far less than one of sixteen, ln 16 = 2.77 nats."""
+    model, tokenizer = load(name)
+    record = shipped.run_record(name)
+    assert record["held_out"]["nats_per_token"] < record["baselines_nats_per_token"]["trigram"]
+    found = []
+    for one in briefs(60, part="test"):
+        name, kid = one.hero.name, one.hero.kid
+        text = f"Once a {kid} called {name} lived by the sea. One day {name}"
+        ids = torch.tensor([[tokenizer.eot, *tokenizer.encode(text)]])
+        n = len(tokenizer.encode(" " + name))
+        log_p = torch.log_softmax(model(ids)[0], -1)
+        rows = range(ids.shape[1] - n - 1, ids.shape[1] - 1)
+        found.append(-sum(log_p[i, ids[0, i + 1]].item() for i in rows))
+    assert sum(found) / len(found) < 1.2
+
+
+def test_the_taught_model_does_what_its_base_does_not():
+    """Of the same 40 requests to tell a tale; the record has the command that made it."""
+    requested = wanted(40, kinds=("tell",))
+    prompts = [r.text for r in requested]
+    scores = []
+    for name in ("tales-brief", "tales-sft"):
+        texts = replies(*load(name), prompts, (0, 1))[1]
+        scores.append(sum(x.total for x in fulfilled(requested, texts)) / 40)
+    assert scores[0] < 0.05 and scores[1] > 0.25
+    assert shipped.run_record("tales-sft")["command"] == "python data/align.py tales-sft"
+
+
+def test_the_reward_model_prefers_what_was_asked_for():
+    """A demonstration against that of another request; demonstrations are at 0 or above."""
+    judge = Judge(*load_reward("tales-reward"))
+    requested = wanted(60, kinds=("tell",))
+    prompts = [r.text for r in requested]
+    own = judge.score(prompts, [r.demonstration for r in requested])
+    others = judge.score(prompts, [r.demonstration.split(". ")[0] + "." for r in requested])
+    assert (own > others).float().mean() > 0.8
+    assert shipped.run_record("tales-reward")["valid"]["accuracy"] > 0.5

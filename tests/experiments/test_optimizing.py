@@ -1,0 +1,81 @@
+"""A policy and a learned reward, the true one watched, as a grid measures it."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from gptcore import load
+from gptcore.experiments import judging, optimizing
+from gptcore.experiments.obeying import replies
+from gptcore.experiments.optimizing import chosen_of, distance, optimized
+from gptcore.experiments.records import unpacked
+from gptcore.sampling.best_of import best_of_kl
+
+JUDGE = {"policy": "tales-sft", "labels": 16, "lr": 1e-3, "epochs": 1.0, "batch_size": 8}
+PPO = {"beta": 0.05, "steps": 2, "batch_size": 4, "minibatches": 2, "max_new_tokens": 40}
+SETTINGS = {"policy": "tales-sft", "judge": JUDGE, "lr": 1e-3, "looks": (0, 1, 2), "ppo": PPO}
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path_factory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Few requests, and a folder of the tests' own."""
+    monkeypatch.setattr(judging, "JUDGES", tmp_path_factory.getbasetemp() / "judges")
+    monkeypatch.setattr(judging, "N_CHOOSING", 8)
+    for name, n in {"N_ASKED": 6, "N_VALID": 4, "N_OTHERS": 6, "N_PROMPTS": 12}.items():
+        monkeypatch.setattr(optimizing, name, n)
+    monkeypatch.setattr(optimizing, "NS", (1, 2, 4))
+    judging.compared.cache_clear()
+    yield
+    judging.compared.cache_clear()
+
+
+def test_a_run_is_looked_at_from_its_beginning_on():
+    """Both rewards at each look, whose mean the course has; nothing is far at first."""
+    found = optimized(SETTINGS, 0)
+    assert [one["step"] for one in found["course"]] == [0, 1, 2]
+    for one in found["course"]:
+        true = unpacked(found[f"true {one['step']}"])
+        assert len(true) == 6 and one["true"] == pytest.approx(sum(true) / 6, abs=1e-3)
+        assert len(one["replies"]) == optimizing.SHOWN
+    assert found["course"][0]["kl"] == pytest.approx(0, abs=1e-3)
+    assert found["items"] == found["true 2"]
+    assert len(found["others"]) == len(found["text"]) == 2 and found["text"][0] > 0
+
+
+def test_the_true_reward_can_be_learned_from_and_text_be_read(monkeypatch: pytest.MonkeyPatch):
+    """`true` leaves the judge unasked while it practises; γ above 0 reads pre-training text."""
+    asked = []
+    whole = optimizing.fulfilled
+    monkeypatch.setattr(optimizing, "N_TEXTS", 60)
+    monkeypatch.setattr(optimizing, "fulfilled", lambda r, t: asked.append(len(t)) or whole(r, t))
+    settings = {**SETTINGS, "looks": (0,), "true": True, "ppo": {**PPO, "ptx": 1.0}}
+    optimized(settings, 0)
+    assert asked.count(4) >= 2  # batches of 4 that were learned from
+
+
+def test_distance_is_that_of_the_replies():
+    """0 from itself; of another network what its log-probabilities say."""
+    policy, tokenizer = load("tales-sft")
+    first, _ = load("tales-brief")
+    rows, texts = replies(policy, tokenizer, ["A tale about a boy called Tom."] * 3, 0, 24)
+    assert distance(rows, policy, tokenizer) == pytest.approx(0, abs=1e-3)
+    total = 0.0
+    start = len(tokenizer.encode("A tale about a boy called Tom.\n\n"))
+    for row, n in zip(rows.ids.tolist(), rows.lengths.tolist(), strict=True):
+        ids = torch.tensor([row[: start + n]])
+        for model, sign in ((policy, 1), (first, -1)):
+            logits = model(ids)[0, start - 1 : -1, : tokenizer.vocab_size]
+            own = torch.log_softmax(logits, -1).gather(1, ids[0, start:, None])
+            total += sign * own.sum().item()
+    assert distance(rows, first, tokenizer) == pytest.approx(total / 3, abs=1e-2)
+
+
+def test_best_of_n_is_no_worse_to_the_judge_with_more_to_choose_from():
+    """The learned reward grows with n; the distance is the known one."""
+    found = chosen_of({"policy": "tales-sft", "judge": JUDGE, "n": 4}, 0)
+    learned = [one["learned"] for one in found["course"]]
+    assert learned == sorted(learned) and learned[0] < learned[-1]
+    assert [one["n"] for one in found["course"]] == [1, 2, 4]
+    assert found["course"][2]["kl"] == pytest.approx(best_of_kl(4), abs=1e-4)
+    assert all(one["oracle"] >= one["true"] - 1e-9 for one in found["course"])
