@@ -73,7 +73,7 @@ def _state(answer: Any) -> str:
     for n, k, stage in ((1000, 4, 1), (1000, 4, 2), (1000, 4, 3), (1000, 4, 0), (7_500, 64, 2)):
         right = bytes_of(n, k, stage)
         mistakes = {
-            "Eight of the optimiser's 12 bytes are there. Adam's two averages and the weights in "
+            "Eight of the optimizer's 12 bytes are there. Adam's two averages and the weights in "
             "fp32 take 4 each.": bytes_of(n, k, stage, (2, 2, 8)),
             "Everything is shared out, whatever the stage.": bytes_of(n, k, 3),
             "Nothing is shared out, whatever the stage.": bytes_of(n, k, 0),

@@ -22,9 +22,9 @@ def by_hand(N, D, k, peak, part):
     return 6 * N * D / (k * peak * part * 86_400)
 
 
-def state(optimiser=12, weights=2, gradients=2, stages=(3, 2, 1)):
+def state(optimizer=12, weights=2, gradients=2, stages=(3, 2, 1)):
     def kept(n, k, stage):
-        parts = zip((weights, gradients, optimiser), stages, strict=True)
+        parts = zip((weights, gradients, optimizer), stages, strict=True)
         return sum(size * n / (k if stage >= least else 1) for size, least in parts)
 
     return kept
@@ -97,7 +97,7 @@ WRONG = {
         "a lower one makes it longer": lambda N, D, k, p, u: 6 * N * D * u / (k * p * 86_400),
     },
     "12.3": {
-        "Eight of the optimiser's 12": state(optimiser=8),
+        "Eight of the optimizer's 12": state(optimizer=8),
         "Everything is shared out": state(stages=(0, 0, 0)),
         "Nothing is shared out": state(stages=(9, 9, 9)),
         "one stage further": state(stages=(2, 1, 0)),
