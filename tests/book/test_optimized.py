@@ -23,7 +23,7 @@ def run(beta: float, labels: int, rows: list[tuple], start: int = 0) -> Run:
     points = [
         Point(
             *row,
-            length=20.0 + row[0],
+            words=20.0 + row[0],
             answers=[
                 Answer("Tell a tale about Rosa.", REPLIES[(start + i) % 4], row[2], row[3]),
                 Answer("What did Tom find?", f"A coin, {i}.", -0.5, 1.0),
@@ -64,7 +64,7 @@ def test_the_true_reward_waits_for_a_guess(browser: Browser, home: str) -> None:
     seen = watch(context, home)
     page = seen.open("page.html")
     assert told(page) == (
-        "update 60 (√KL 3.00): learned reward 1.90, true reward covered, 80 tokens an answer."
+        "update 60 (√KL 3.00): learned reward 1.90, true reward covered, 80 words an answer."
     )
     shown = page.text_content(".gpt-explorer")
     assert "0.62" not in shown and "0.54" not in shown and "from 0.10 to 1.90" in shown

@@ -8,7 +8,7 @@ const optimized = await load("optimized");
 
 const run = (values, kl, learned, real, more = {}) => ({
   values, step_name: "update", steps: kl.map((_, i) => 20 * i), kl, learned, true: real,
-  lengths: kl.map(() => null), answers: kl.map(() => []), ...more,
+  words: kl.map(() => null), answers: kl.map(() => []), ...more,
 });
 const settings = [{ name: "beta", values: ["0", "0.1"] }, { name: "labels", values: ["100", "400"] }];
 const free = run([0, 1], [0, 1, 4.41, 9], [0.1, 0.8, 1.3, 1.9], [0.4, 0.5, 0.62, 0.54]);
@@ -73,9 +73,9 @@ test("a guess is judged by the point", () => {
 });
 
 test("a point tells nothing of what is covered", () => {
-  const long = { ...free, lengths: [30.5, null, null, null] };
+  const long = { ...free, words: [30.5, null, null, null] };
   assert.equal(optimized.told(long, 0, false),
-    "update 0 (√KL 0.00): learned reward 0.10, true reward 0.40, 30.5 tokens an answer.");
+    "update 0 (√KL 0.00): learned reward 0.10, true reward 0.40, 30.5 words an answer.");
   assert.equal(optimized.told(long, 2, true), "update 40 (√KL 2.10): learned reward 1.30, true reward covered.");
 });
 

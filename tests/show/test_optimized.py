@@ -45,11 +45,9 @@ def test_the_state_is_plain_and_whole() -> None:
     ]
     assert [run["values"] for run in state["runs"]] == [[1, 0], [0, 0], [2, 0]]
     free = state["runs"][1]
-    assert (
-        free["steps"] == [0, 40, 80] and free["kl"] == [0, 4.41, 9] and free["lengths"][0] is None
-    )
+    assert free["steps"] == [0, 40, 80] and free["kl"] == [0, 4.41, 9] and free["words"][0] is None
     assert free["learned"] == [0.1, 1.3, 1.9] and free["true"] == [0.4, 0.62, 0.54]
-    assert free["lengths"] == [None] * 3
+    assert free["words"] == [None] * 3
     assert [run["step_name"] for run in state["runs"]] == ["update", "update", "n ="]
     chosen = [state[name] for name in ("run", "at", "across", "covered", "guess")]
     assert chosen == [0, 1, "beta", True, []]
@@ -103,8 +101,8 @@ def test_twelve_runs_weigh_little() -> None:
 
 
 def test_numbers_of_other_kinds_are_taken() -> None:
-    """numpy's, and a KL that rounding has taken below 0."""
-    run = Run({"n": np.int64(3)}, [Point(np.int64(0), -1e-7, np.float32(1), 0), Point(1, 2, 3, 4)])
+    """numpy's, and a small KL that sampling has taken below 0."""
+    run = Run({"n": np.int64(3)}, [Point(np.int64(0), -0.05, np.float32(1), 0), Point(1, 2, 3, 4)])
     state = state_of(Optimized([run]))
     assert state["runs"][0]["kl"] == [0, 2] and state["settings"][0]["values"] == ["3"]
     assert state["across"] == "", "no setting varies"
@@ -122,10 +120,10 @@ def test_numbers_of_other_kinds_are_taken() -> None:
         (lambda: Run({"": 1}, FREE), "settings name '' must be a text with something in it"),
         (lambda: Point(-1, 0, 0, 0), "step=-1 must be a whole number from 0 on"),
         (lambda: Point(1.5, 0, 0, 0), "step=1.5 must be a whole number from 0 on"),
-        (lambda: Point(5, -0.1, 0, 0), "kl=-0.1 of step 5 must be a finite number from 0 on"),
+        (lambda: Point(5, -0.3, 0, 0), "kl=-0.3 of step 5 must be a finite number from -0.2 on"),
         (lambda: Point(5, 1, math.nan, 0), "learned=nan of step 5 must be a finite number"),
         (lambda: Point(5, 1, 0, None), "true=None of step 5 must be a finite number"),
-        (lambda: Point(5, 1, 0, 0, -2), "length=-2 of step 5 must be a finite number from 0 on"),
+        (lambda: Point(5, 1, 0, 0, -2), "words=-2 of step 5 must be a finite number from 0 on"),
         (
             lambda: Point(5, 1, 0, 0, None, [Answer(ASKED, "", 0, 0)] * 7),
             "7 answers of step 5: at most 6 find room",

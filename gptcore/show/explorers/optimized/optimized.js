@@ -117,9 +117,9 @@ export function judged(run, at) {
 
 /** A point in words. */
 export function told(run, at, covered) {
-  const real = covered ? "covered" : number2(run.true[at]), length = run.lengths[at];
-  const tokens = length === null ? "" : `, ${length} tokens an answer`;
-  return `${placed(run, at)}: learned reward ${number2(run.learned[at])}, true reward ${real}${tokens}.`;
+  const real = covered ? "covered" : number2(run.true[at]), words = run.words[at];
+  const long = words === null ? "" : `, ${words} words an answer`;
+  return `${placed(run, at)}: learned reward ${number2(run.learned[at])}, true reward ${real}${long}.`;
 }
 
 // ---------------------------------------------------------------- the page

@@ -20,8 +20,8 @@ LONGEST = 700
 """Characters of a request or a reply that are kept."""
 MOST = 6
 """Answers of a point."""
-ROUNDING = 1e-3
-"""Nats: a KL that is no further below 0 is 0, found with few digits."""
+BELOW = 0.2
+"""Nats: an estimate of a small KL from sampled answers may lie so far below 0; it is drawn at 0."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Point:
     step: int
     """Updates so far, or the n of best-of-n."""
     kl: float
-    """Distance from the beginning, nats per answer."""
+    """Distance from the beginning, nats per answer; one that sampling took below 0 counts as 0."""
     learned: float
     """Mean of the reward that it was trained with."""
     true: float
     """Mean of the true reward."""
-    length: float | None = None
-    """Mean tokens of an answer."""
+    words: float | None = None
+    """Mean words of an answer."""
     answers: Sequence[Answer] = ()
     """Two or three, to the same requests at every point."""
 
@@ -62,11 +62,11 @@ class Point:
         if not isinstance(self.step, Integral) or isinstance(self.step, bool) or self.step < 0:
             raise ValueError(f"step={self.step!r} must be a whole number from 0 on")
         where = f"step {self.step}"
-        _check("kl", self.kl, where, least=-ROUNDING)
+        _check("kl", self.kl, where, least=-BELOW)
         for name in ("learned", "true"):
             _check(name, getattr(self, name), where)
-        if self.length is not None:
-            _check("length", self.length, where, least=0)
+        if self.words is not None:
+            _check("words", self.words, where, least=0)
         if len(self.answers) > MOST:
             raise ValueError(f"{len(self.answers)} answers of {where}: at most {MOST} find room")
         for one in self.answers:
@@ -128,7 +128,7 @@ class Optimized(Explorer):
     """One dict per setting: name, values (texts; numbers rise, then others as they come)."""
     runs = List().tag(sync=True)
     """One dict per run: values (place among each setting's), step_name, steps, kl, learned, true,
-    lengths (null for none), answers [by point]: [request, reply, learned, true], texts by place."""
+    words (null for none), answers [by point]: [request, reply, learned, true], texts by place."""
     texts = List().tag(sync=True)
     """Requests and replies, each once."""
     run, at = (Int(0).tag(sync=True) for _ in range(2))
@@ -170,7 +170,7 @@ def _check(field: str, value: Any, where: str, least: float = -math.inf) -> None
     """Refuse what is no number, or too small a one, and say where it stands."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value < least:
-        rule = "a finite number" if least == -math.inf else "a finite number from 0 on"
+        rule = "a finite number" if least == -math.inf else f"a finite number from {least:g} on"
         raise ValueError(f"{field}={value!r} of {where} must be {rule}")
 
 
@@ -231,7 +231,7 @@ def _drawn(run: Run, settings: list[dict[str, Any]], places: dict[str, int]) -> 
         "kl": [round(max(0.0, float(one.kl)), 4) for one in points],
         "learned": [round(float(one.learned), 4) for one in points],
         "true": [round(float(one.true), 4) for one in points],
-        "lengths": [None if one.length is None else round(float(one.length), 1) for one in points],
+        "words": [None if one.words is None else round(float(one.words), 1) for one in points],
         "answers": [[answer(own) for own in one.answers] for one in points],
     }
 
