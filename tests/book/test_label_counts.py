@@ -35,6 +35,7 @@ def test_points_are_compared_and_ways_left_out(browser: Browser, home: str) -> N
     assert told(page).startswith("counting words, 75 labels 0.713; pre-trained, 75 labels 0.571.")
     assert told(page).endswith("counting words, 75 labels is ahead.")
     assert page.locator(".lc-picked").count() == 2
+    assert {"accuracy", "labels"} <= set(page.locator(".lc-plot text").all_text_contents())
     page.get_by_role("button", name="from scratch").click()
     after(page)
     assert page.locator(".lc-point:visible").count() == 6

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from access import access_complaints
 from browsing import after, watch, width_complaints, write_page
 from playwright.sync_api import Browser
 from theatre import EXPLORERS, ROOTS, SETUP, operate, picture
@@ -18,6 +19,28 @@ BOOK = Path(__file__).parents[2] / "book" / "_assets" / "book.css"
 # Fonts and pictures lie beside a sheet, where a page of the tests is not.
 ELSEWHERE = re.compile(r"@font-face\s*\{[^}]*\}|url\((?!.?data:)[^)]*\)")
 WIDE = {"width": 1000, "height": 900}
+SHADED = {  # explorer, cell, what sets its shade from 0 to 1
+    "cells of a table": ("answers", ".gpt-row > span", "--good: calc(100% * {})"),
+    "heads of the writer": ("writer", ".wr-heads button", "--wr-weight: {}"),
+    "tokens of the writer": ("writer", ".wr-text button", "--wr-weight: {}"),
+}
+CONTRAST = """([selector, style]) => {
+  const cell = document.querySelector(selector), canvas = new OffscreenCanvas(1, 1);
+  const context = canvas.getContext("2d");
+  const luminance = (colour) => {
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 1, 1);
+    const parts = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).map((byte) => byte / 255);
+    const linear = parts.map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  };
+  return Array.from({ length: 101 }, (_, i) => {
+    cell.style.cssText = style.replace("{}", i / 100);
+    const { color, backgroundColor } = getComputedStyle(cell);
+    const [dark, light] = [luminance(color), luminance(backgroundColor)].sort((a, b) => a - b);
+    return (light + 0.05) / (dark + 0.05);
+  });
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +51,9 @@ def made() -> dict[str, object]:
     return {name: eval(source, scope) for name, source in EXPLORERS.items()}
 
 
-def stage(folder: Path, twin: str) -> None:
+def stage(folder: Path, twin: str, theme: str = "light") -> None:
     """A page with the twin in the book's markup, under all the book's style sheets."""
-    write_page(folder, twin)
+    write_page(folder, twin, theme)
     homes = {name: find_spec(name).submodule_search_locations[0] for name in SHEETS}
     sheets = [*(Path(homes[name]) / sheet for name, sheet in SHEETS.items()), BOOK]
     styles = "".join(ELSEWHERE.sub("", sheet.read_text("utf-8")) for sheet in sheets)
@@ -60,6 +83,36 @@ def test_all_of_an_explorer_in_the_books_markup(
         page.evaluate("(shown) => { document.querySelector('main').style.display = shown; }", shown)
         after(page)
     assert found + seen.complaints + width_complaints(page) == []
+    context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_no_explorer_has_a_serious_fault(
+    browser: Browser, tmp_path: Path, made, name: str, theme: str
+) -> None:
+    """By axe-core, as it comes and when all was done to it: other cells, tokens, settings."""
+    stage(tmp_path, made[name].twin(), theme)
+    context = browser.new_context(viewport=WIDE, color_scheme=theme, reduced_motion="reduce")
+    page = watch(context, f"{tmp_path.as_uri()}/").open("page.html")
+    assert access_complaints(page) == []
+    operate(page, name)
+    assert access_complaints(page) == []
+    context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("what", SHADED)
+def test_letters_are_read_on_every_shade(
+    browser: Browser, tmp_path: Path, made, what: str, theme: str
+) -> None:
+    """4.5 to 1 and more, by WCAG's own formula; on the darkest cells they once had 2.5."""
+    name, cell, style = SHADED[what]
+    stage(tmp_path, made[name].twin(), theme)
+    context = browser.new_context(viewport=WIDE, color_scheme=theme)
+    page = watch(context, f"{tmp_path.as_uri()}/").open("page.html")
+    contrasts = page.evaluate(CONTRAST, [cell, style])
+    assert min(contrasts) >= 4.5 and max(contrasts) - min(contrasts) > 3
     context.close()
 
 

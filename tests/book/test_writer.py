@@ -58,9 +58,9 @@ def likeliest(text: str, n: int = 8) -> list[tuple[str, float]]:
 
 
 def listed(seen: Watch) -> list[str]:
-    """The rows of the list as a screen reader has them."""
-    rows = seen.page.locator(".wr-list button")
-    return [row.get_attribute("aria-label") for row in rows.all()]
+    """The rows of the list: "token, probability"."""
+    rows = [row.inner_text() for row in seen.page.locator(".wr-list button").all()]
+    return [", ".join(row.replace("·", " ").rsplit("\n", 1)) for row in rows]
 
 
 def text_of(seen: Watch) -> str:

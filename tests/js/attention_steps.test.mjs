@@ -214,8 +214,10 @@ test("colours: plus, minus, what leaks, and nothing where there is no number", (
   assert.equal(reach(of(-3, 2, -Infinity)), 3);
   assert.equal(reach(of(0, 0)), 1);
   assert.ok(Number.isNaN(strength("masked", -Infinity, 1)));
-  assert.deepEqual(legible([0, 0, 0], [10, 10, 10], [250, 250, 250]), [250, 250, 250]);
-  assert.deepEqual(legible([255, 255, 0], [10, 10, 10], [250, 250, 250]), [10, 10, 10]);
+  assert.deepEqual(legible([0, 0, 0]), [255, 255, 255]);
+  assert.deepEqual(legible([255, 255, 0]), [0, 0, 0]);
+  // WCAG: 4.5 to 1; white on #757575 has 4.6, black on #777777 4.7
+  assert.deepEqual([legible([117, 117, 117])[0], legible([119, 119, 119])[0]], [255, 0]);
 });
 
 test("tokens are called by their text, their spaces only where there is nothing else", () => {

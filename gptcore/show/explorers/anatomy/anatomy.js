@@ -160,11 +160,12 @@ function drawDiagram(view, { network, flow, T }) {
   view.parts = flow.map((part) => {
     const box = places.boxes.find(({ id }) => id === part.id), { x, y, width, height } = box;
     const g = s("g", { class: `an-part an-of-${part.kind}`, role: "option", id: `${view.id}-${part.id}` });
-    g.ariaLabel = `${part.name}${part.path ? `, ${part.path}` : ""}`;
+    g.setAttribute("aria-description", part.path); // beside the name, which stands in the box
     g.dataset.id = part.id;
     const [cx, cy] = [x + width / 2, y + height / 2];
     if (part.place === "sum") {
       g.append(s("circle", { class: "an-hit", cx, cy, r: 20 }), s("circle", { cx, cy, r: SUM / 2 }));
+      g.ariaLabel = part.name;
       g.append(s("path", { class: "an-plus", d: `M${cx - 5},${cy}h10M${cx},${cy - 5}v10` }));
       return g;
     }

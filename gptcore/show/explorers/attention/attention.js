@@ -24,7 +24,7 @@ const WEIGHT = Float64Array.from({ length: 256 }, (_, byte) => (byte / 255) ** 2
 const SURPRISE = WEIGHT.map((weight) => (weight ? -weight * Math.log(weight) : 0));
 const [READS, READERS] = ["--gpt-1", "--gpt-2"].map((hue) => // the wash over a token, by its byte
   Array.from({ length: 256 }, (_, byte) => {
-    return `color-mix(in srgb, var(${hue}) ${((52 * byte) / 255).toFixed(1)}%, transparent)`;
+    return `color-mix(in srgb, var(${hue}) ${((46 * byte) / 255).toFixed(1)}%, transparent)`;
   }),
 );
 
@@ -230,7 +230,6 @@ function startText(view, { look, size }) {
   view.spans = look.tokens.map((token, i) => {
     const span = h("span", { role: "option", id: `${view.id}-${i}`, class: "at-token" });
     span.append(...signs(token));
-    span.ariaLabel = spoken(token);
     span.dataset.at = i;
     return span;
   });

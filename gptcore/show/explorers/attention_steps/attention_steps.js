@@ -371,7 +371,7 @@ function drawDigits(context, view, now, place, values, most) {
     const what = state?.(row, column), share = strength(kind, values[at], most);
     const plain = what === "barred" || Number.isNaN(share);
     const on = plain ? paper : shade(kind, values[at], most, view.palette, what);
-    context.fillStyle = rgb(plain ? ink : legible(on, ink, paper));
+    context.fillStyle = rgb(plain ? ink : legible(on));
     const text = brief(values[at], wide, size, form);
     context.fillText(text, (column + 0.5) * wide, (row + 0.5) * tall + 1, room);
   }

@@ -243,12 +243,11 @@ export function shade(kind, value, most, palette, what) {
   return [...pixels(kind, Float64Array.of(value), 1, most, palette, () => what).subarray(0, 3)];
 }
 
-/** Which of two colours can be read better on a third. */
-export function legible(on, ...colours) {
+/** Black or white, whichever can be read better on a colour; as .gpt-on does it. */
+export function legible(on) {
   const part = (c) => (c <= 10 ? c / 3295 : ((c / 255 + 0.055) / 1.055) ** 2.4);
-  const light = (rgb) => rgb.reduce((sum, c, i) => sum + part(c) * [0.2126, 0.7152, 0.0722][i], 0.05);
-  const contrast = (rgb) => Math.abs(Math.log(light(rgb) / light(on)));
-  return colours.reduce((a, b) => (contrast(b) > contrast(a) ? b : a));
+  const luminance = on.reduce((sum, c, i) => sum + part(c) * [0.2126, 0.7152, 0.0722][i], 0);
+  return luminance > 0.179 ? [0, 0, 0] : [255, 255, 255];
 }
 
 /** A matrix as RGBA, a pixel a cell: `plus`, `minus` and `leak` on `ground`; barred cells stay clear. */

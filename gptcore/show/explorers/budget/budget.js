@@ -115,7 +115,7 @@ function fill(view) {
   fillTable(view.table, sizes, amounts).forEach((boxes, row) => boxes.forEach((box, column) => {
     const i = placeOf(view, { row, column }, { sizes, amounts });
     if (i >= 0) view.cells[i] = box;
-    else box.textContent = "–";
+    else Object.assign(box, { textContent: "–", className: "" });
   }));
 }
 

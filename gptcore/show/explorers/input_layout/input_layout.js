@@ -50,8 +50,6 @@ function select(choices, does) {
   return made;
 }
 
-const MORE = { class: "il-more" };
-
 /** One row: a map of the whole context, the tokens in their order, and what is pointed at. */
 class Row {
   constructor(view, index) {
@@ -65,8 +63,9 @@ class Row {
     this.tokens = h("div", { class: "il-tokens" });
     this.tokens.tabIndex = 0;
     this.tokens.setAttribute("role", "listbox");
+    this.mores = h("p", { class: "il-mores" }); // a list to choose from has no buttons in it
     this.info = h("p", { class: "il-info gpt-quiet" });
-    this.el = h("section", { class: "il-row" }, this.title, this.map, this.scale, this.tokens, this.info);
+    this.el = h("section", { class: "il-row" }, this.title, this.map, this.scale, this.tokens, this.mores, this.info);
     this.listen();
   }
 
@@ -121,6 +120,7 @@ class Row {
   draw() {
     const { now, row } = this, found = [];
     this.chips = [];
+    this.mores.replaceChildren();
     let position = 0;
     row.segments.forEach((segment, s) => {
       const { kind, text, n, of } = segment;
@@ -131,10 +131,10 @@ class Row {
         for (let i = 0; i < shown; i++)
           found.push(this.token(position + i, hueOf(segment), text, lane, lane.all[i]));
         if (shown < n) {
-          const rest = `… and ${plural(n - shown, "more token")}`;
-          found.push(button(rest, () => { this.limits[s] = n; this.draw(); }, MORE));
+          found.push(h("span", { class: "il-name" }, "…"));
+          this.offer(text, plural(n - shown, "more token"), () => { this.limits[s] = n; });
         }
-        if (n < of) found.push(this.cut(lane, n, of));
+        if (n < of) found.push(this.cut(lane, text, n, of));
       }
       position += n;
     });
@@ -142,6 +142,13 @@ class Row {
     this.tokens.replaceChildren(...found);
     this.tokens.classList.toggle("il-wide", now.targets);
     this.point(-1);
+  }
+
+  /** A button under the row for what is not drawn yet. */
+  offer(text, rest, show) {
+    const made = button(`${nameOf(this.now.task, text)}: ${rest}`, () => { show(); this.draw(); });
+    made.className = "il-more";
+    this.mores.append(made);
   }
 
   chip(fact, hue, text) {
@@ -179,7 +186,7 @@ class Row {
   }
 
   /** What truncation took away: struck through, its beginning at least. */
-  cut(lane, n, of) {
+  cut(lane, text, n, of) {
     const some = lane.all.slice(n, n + this.more);
     const gone = some.flatMap((piece) => [
       h("s", {}, ...inked(lane.parts(piece.start, piece.end))),
@@ -188,8 +195,8 @@ class Row {
     made.append(h("span", { class: "il-gone" }, ...gone));
     const rest = of - n - some.length;
     if (rest) {
-      const all = () => { this.more *= 10; this.draw(); };
-      made.append(" ", button(`… and ${count(rest)} more`, all, MORE));
+      made.append(" …");
+      this.offer(text, `${plural(rest, "more token")} that were cut`, () => { this.more *= 10; });
     }
     return made;
   }

@@ -5,7 +5,7 @@ import { button, choose, h, hit, mount, plural, s, say, unseen } from "../shared
 import { path, ticks } from "../shared/plot.js";
 
 const HUES = ["var(--gpt-1)", "var(--gpt-2)", "var(--gpt-3)", "var(--gpt-4)", "var(--gpt-5)"];
-const HEIGHT = 320, EDGE = { left: 44, right: 16, top: 12, bottom: 44 };
+const HEIGHT = 320, EDGE = { left: 60, right: 16, top: 12, bottom: 44 };
 const APART = 12; // pixels between the ways at one number of labels
 const TRAITS = ["points", "differences", "shown", "one", "other", "chance", "alt"];
 
@@ -120,6 +120,8 @@ function draw(view) {
   for (const n of sizes) parts.push(s("text", { x: x(n), y: bottom + 18, "text-anchor": "middle" }, `${n}`));
   const middle = (EDGE.left + right) / 2;
   parts.push(s("text", { x: middle, y: HEIGHT - 6, "text-anchor": "middle" }, "labels"));
+  const up = { transform: `translate(12 ${y(0.5)}) rotate(-90)`, "text-anchor": "middle" };
+  parts.push(s("text", up, "accuracy"));
   parts.push(s("path", { class: "lc-chance", d: `M${EDGE.left},${y(model.get("chance"))}H${right}` }));
   parts.push(s("text", { x: right, y: y(model.get("chance")) - 5, "text-anchor": "end" }, "chance"));
   view.parts = ways.flatMap((way, i) => (

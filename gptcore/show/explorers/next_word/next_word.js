@@ -3,7 +3,7 @@
 
 import { button, choose, count, h, idFor, mount, say, unseen, within } from "../shared/kit.js";
 import {
-  buildTexts, fillTexts, listenToTexts, looksOf, running, signs, spoken,
+  buildTexts, fillTexts, listenToTexts, looksOf, running, signs,
 } from "../shared/texts.js";
 
 const TRAITS = ["texts", "text", "own", "back", "alt"];
@@ -134,7 +134,7 @@ function fill(view, list, rows, most, look) {
       h("span", { class: "nw-token" }, ...signs(name)), h("span", { class: "nw-bar" }, bar), h("b", {}, percent(p)));
     if (row.tagName === "BUTTON") {
       row.type = "button";
-      row.setAttribute("aria-label", `${spoken(name)}, ${percent(p)}: go on with it`);
+      row.setAttribute("aria-description", "go on with it");
       row.addEventListener("click", () => goOn(view, look, name[0]));
     }
     return h("li", {}, row);

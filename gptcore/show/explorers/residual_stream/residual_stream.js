@@ -228,7 +228,7 @@ function fillRow(view, row, look, token) {
     const right = next && found.rank === 1;
     cell.append(...signs(name));
     cell.classList.toggle("rs-right", Boolean(right));
-    cell.ariaLabel = `${spoken(name)} ${written(found.p[0])}${right ? ", true" : ""}`;
+    cell.setAttribute("aria-description", `${written(found.p[0])}${right ? ", true" : ""}`);
     return cell;
   });
   const name = h("span", { class: "rs-name", role: "rowheader" }, ...signs(look.tokens[token]));

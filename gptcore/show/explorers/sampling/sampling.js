@@ -158,7 +158,9 @@ function fillText(view, places) {
   view.chips = tokens.slice(0, last + 1).map(([text], i) => {
     const place = places.findIndex(({ before }) => before === i);
     const chosen = place < 0 ? {} : { "data-i": place, role: "option", class: "sm-place" };
-    return h("span", { "data-token": i, ...chosen }, text);
+    const blank = chosen.role && !text.trim(); // nothing that could be its name
+    const named = blank ? { "aria-label": text.includes("\n") ? "line break" : "space" } : {};
+    return h("span", { "data-token": i, ...chosen, ...named }, text);
   });
   view.text.replaceChildren(...view.chips);
 }

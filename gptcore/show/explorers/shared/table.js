@@ -18,7 +18,7 @@ export function fillTable({ body, heads, names }, rows, columns) {
   heads.replaceChildren(...columns.map((name) => h("span", {}, `${name}`)));
   names.replaceChildren(...rows.map((name) => h("span", {}, `${name}`)));
   for (const part of [heads, body]) part.style.setProperty("--columns", columns.length);
-  const boxes = rows.map(() => columns.map(() => h("span", { role: "gridcell" })));
+  const boxes = rows.map(() => columns.map(() => h("span", { role: "gridcell", class: "gpt-on" })));
   const lines = boxes.map((row) => h("div", { role: "row", class: "gpt-row" }, ...row));
   body.replaceChildren(...lines);
   return boxes;

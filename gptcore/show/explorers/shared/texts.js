@@ -39,17 +39,28 @@ export function namesOf(tokens) {
   return names.map((name, i) => (times.get(name) > 1 ? `${name} (${i})` : name));
 }
 
-/** The signs of a token, its spaces and unseen characters visible. */
+/** The signs of a token, its spaces and unseen characters visible; heard is what `spoken` says. */
 export function signs([text, kind]) {
   if (kind !== "text") return [h("span", { class: `tx-${kind}` }, text)];
-  return pieces(text).map(([what, sign]) => (
-    what === "text" ? sign : h("span", { class: `tx-${what}` }, sign)));
+  const found = pieces(text), words = found.some(([what]) => what === "text");
+  const shown = found.map(([what, sign]) => {
+    const mute = words && what !== "unseen" ? { "aria-hidden": "true" } : {};
+    return what === "text" ? sign : h("span", { class: `tx-${what}`, ...mute }, sign);
+  });
+  return words ? shown : alone(shown, [text, kind]);
 }
 
+/** What stands for a token without words, and its name for those who only hear it. */
+const alone = (shown, token) => [
+  h("span", { "aria-hidden": "true" }, ...shown), h("span", { class: "gpt-unseen" }, spoken(token))];
+
 /** The signs of a token in running text, where a space is a space. */
-export const running = (token) => (
-  token[1] !== "text" ? signs(token) : pieces(token[0]).map(([what, sign]) => (
-    what === "text" ? sign : what === "space" ? " " : h("span", { class: `tx-${what}` }, sign))));
+export function running([text, kind]) {
+  if (kind !== "text") return signs([text, kind]);
+  if (/^ +$/.test(text)) return alone([text], [text, kind]);
+  return signs([text, kind]).map((sign) => (
+    sign.className === "tx-space" ? sign.textContent.replaceAll("·", " ") : sign));
+}
 
 /** The list of texts, the box for one's own where somebody answers it, and what is to be said. */
 export function buildTexts(view, asks = true) {

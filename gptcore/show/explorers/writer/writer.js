@@ -257,9 +257,9 @@ function fillList(view, stood) {
   const made = rows.map(({ id, token, p, chance }) => {
     const bar = h("i"), told = percent(chance);
     bar.style.width = `${(100 * chance) / most}%`;
-    const plain = told === percent(p) ? "" : ` (by the model ${percent(p)})`;
+    const plain = told === percent(p) ? "" : `by the model ${percent(p)}`;
     return h("button", {
-      type: "button", "data-id": id, "aria-label": `${spoken(token)}, ${told}${plain}`,
+      type: "button", "data-id": id, "aria-description": plain,
       ...(id === stood ? { "aria-pressed": "true" } : {}),
       ...(chance === 0 ? { class: "wr-cut" } : {}),
     }, h("span", { class: "wr-token" }, ...signs(token)), h("span", { class: "wr-bar" }, bar), h("b", {}, told));
@@ -277,7 +277,7 @@ function fillHeads(view) {
   view.headTitle.textContent = "What each head of the last token reads most";
   view.heads.style.setProperty("--wr-heads", n_head);
   if (view.cells?.length !== most.length * n_head) {
-    view.cells = most.flatMap((row, layer) => row.map((_, i) => h("button", { type: "button", "data-layer": layer, "data-head": i })));
+    view.cells = most.flatMap((row, layer) => row.map((_, i) => h("button", { type: "button", class: "gpt-on", "data-layer": layer, "data-head": i })));
     view.heads.replaceChildren(...view.cells);
   }
   view.heads.classList.toggle("wr-old", !known);
@@ -285,8 +285,8 @@ function fillHeads(view) {
     const cell = view.cells[layer * n_head + i], token = tokens[place] ?? ["", "text"];
     cell.style.setProperty("--wr-weight", weight.toFixed(3));
     cell.setAttribute("aria-pressed", head.layer === layer && head.head === i);
-    cell.setAttribute("aria-label", `layer ${layer}, head ${i} reads ${spoken(token)}, ${percent(weight)}`);
-    cell.replaceChildren(h("span", {}, ...signs(token)));
+    const heard = (text) => h("span", { class: "gpt-unseen" }, text);
+    cell.replaceChildren(heard(`layer ${layer}, head ${i} reads `), h("span", {}, ...signs(token)), heard(` with ${percent(weight)}`));
   }));
 }
 
@@ -294,11 +294,11 @@ function fillText(view) {
   const { tokens, at, found, model, head } = view;
   const from = (head.layer * model.get("n_head") + head.head) * at;
   const chips = tokens.map((token, i) => {
-    const chip = h("button", { type: "button", "data-i": i, class: i >= at ? "wr-later" : "", tabindex: i === at - 1 ? 0 : -1 },
+    const chip = h("button", { type: "button", "data-i": i, class: i >= at ? "gpt-on wr-later" : "gpt-on", tabindex: i === at - 1 ? 0 : -1 },
       ...running(token));
     const weight = found.reads && i < at ? found.reads[from + i] : 0;
     chip.style.setProperty("--wr-weight", Math.sqrt(weight).toFixed(3));
-    chip.setAttribute("aria-label", `${i}: ${spoken(token)}${weight ? `, read with ${percent(weight)}` : ""}`);
+    chip.setAttribute("aria-description", `token ${i}${weight ? `, read with ${percent(weight)}` : ""}`);
     return chip;
   });
   const focused = hitChip(view);
