@@ -141,7 +141,9 @@ def test_white_space_asks_nothing(seen: Watch) -> None:
     """An empty box and one with spaces: no text is added, nothing is loaded."""
     page = seen.page
     for text in ("", " \n "):
-        ask(page, ".gpt-attention", text)
+        send(page, ".gpt-attention", text)
+        after(page)
+        assert page.inner_text(".gpt-attention .tx-note") == "not heard yet"
         assert page.locator(".gpt-attention select").first.locator("option").count() == 1
     assert f"model-{SMALL}.js" not in seen.asked
 
@@ -154,7 +156,7 @@ def test_the_last_text_asked_for_is_answered(seen: Watch) -> None:
     page.locator(note, has_text="Loading the model tales-gpt2-300k, 0.").wait_for()
     send(page, ".gpt-attention", "Tom and Rosa")
     page.locator(note, has_text="Loading").wait_for()
-    page.wait_for_function("self.release")
+    page.wait_for_function("self.release !== undefined")
     page.evaluate("self.release()")
     page.locator(note).filter(has_not_text=re.compile("heard|Loading|reads")).wait_for(
         state="attached"
@@ -278,9 +280,8 @@ def test_it_writes_fast_and_the_page_answers(browser: Browser, large: Path, scri
     with opened(browser, f"{large.as_uri()}/", script) as seen:
         tries = [seen.page.evaluate(WRITE, LARGE) for _ in range(3)]
         assert seen.complaints == []
-    print(tries)
     assert tries[0]["n"] > 20
-    assert min(one["each"] / one["pace"] for one in tries) <= 5, tries
+    assert min(one["each"] / one["pace"] for one in tries) <= 4, tries
     assert min(one["first"] / one["pace"] for one in tries) <= 50, tries
     assert max(one["turns"] / one["n"] for one in tries) >= 0.1, tries
     assert min(one["longest"] / max(one["pace"], 4) for one in tries) <= 12, tries
