@@ -1,8 +1,8 @@
 """How a network is taught by demonstrations and by preferences, and which settings suit its size.
 
 Source: InstructGPT App. C (rows 1.3B, 6B and 175B), Rafailov et al. 2023, App. B; the rows of small
-networks are ours: the learning rate of SFT is the better of two after one run each on Tales, those
-of reward models and of DPO are not tried yet.
+networks are ours: the learning rate of SFT is the better of two and that of DPO the best of three
+after one run each on Tales, that of reward models is not tried yet.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ ROWS: dict[Stage, dict[int, StageRow]] = {
         _6B: StageRow("6B", _PAPER, 9e-6, 64, 1),
     },
     "dpo": {
-        _SMALL: StageRow("small", OURS, 1e-4, 32, 1),
+        _SMALL: StageRow("small", OURS, 3e-4, 32, 1),
         _GPT2: StageRow("gpt2", _BETWEEN, 1e-5, 64, 1),
         _6B: StageRow("6B", _DPO, 1e-6, 64, 1),
     },
