@@ -1,5 +1,7 @@
 """What this proves: brief tales are coherent, various, short, and their reader sees every hole."""
 
+import re
+
 import pytest
 
 from gptcore.tales.brief import OUTCOMES, PLOTS, brief, brief_faults, briefs, documents, plot_of
@@ -93,6 +95,21 @@ def test_a_kind_of_event_belongs_to_its_plot():
     assert plot_of("own") == plot_of("open") == ""
 
 
+def test_people_of_a_share_of_documents_have_names_that_were_invented():
+    """All the rest is as it was: with the old names put back, the text is the old one."""
+    told = list(briefs(200))
+    plain = list(documents(200, share=0.3))
+    renamed = list(documents(200, share=0.3, unheard=0.6))
+    changed = [i for i in range(200) if plain[i] != renamed[i]]
+    assert 95 <= len(changed) <= 145
+    for i in changed:
+        hero, friend = told[i].hero, told[i].friend
+        names = [person.name for person in (hero, friend) if person]
+        assert not any(re.search(rf"\b{name}\b", renamed[i]) for name in names)
+        assert len(plain[i].split()) == len(renamed[i].split())
+    assert plain == list(documents(200, share=0.3, unheard=0.0))
+
+
 def test_documents_are_tales_some_of_which_go_on():
     texts = list(documents(300, share=0.3))
     asked = [text for text in texts if "\n\nQuestion: " in text]
@@ -108,6 +125,7 @@ def test_documents_are_tales_some_of_which_go_on():
         (lambda: briefs(1, start=-2), "start=-2"),
         (lambda: briefs(1, part="tset"), "tset"),
         (lambda: documents(1, share=1.5), "share=1.5"),
+        (lambda: documents(1, unheard=-0.1), "unheard=-0.1"),
     ],
 )
 def test_what_cannot_be_is_refused(call, says):

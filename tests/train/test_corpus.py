@@ -118,3 +118,17 @@ def test_bytes_are_counted_without_the_text(tmp_path):
     tracemalloc.stop()
     assert counted.n_bytes == 500 * len(text.encode()) and counted.sha256 == found.sha256
     assert peak < 20 * len(ids)
+
+
+def test_brief_tales_are_read_in_place_of_whole_ones(tmp_path):
+    """Shorter documents, under a name of their own; what they cannot be together with is named."""
+    whole = prepare(DataConfig(tales=40, held_out=0.1), 400, tmp_path)
+    brief = prepare(DataConfig(tales=40, held_out=0.1, brief=0.5), 400, tmp_path)
+    assert len(brief.train) < len(whole.train) / 2 and len(brief.valid) < len(whole.valid)
+    assert brief.settings["brief"] == 0.5 and "brief" not in whole.settings
+    text = brief.tokenizer.decode([int(i) for i in brief.train.tokens[:60]])
+    assert "called" in text or "lived" in text
+    with pytest.raises(ValueError, match="brief=1.5 must be from 0 to 1"):
+        DataConfig(brief=1.5)
+    with pytest.raises(ValueError, match="brief=0.5 asks for brief tales"):
+        DataConfig(brief=0.5, text=("a.txt",))
