@@ -130,8 +130,13 @@ def _continued(
     """How texts go on at temperature 1, nothing put between."""
     stop = tokens_that_stop(tokenizer)
     ids = [tokenizer.encode(text) for text in prompts]
-    found = rollout(policy, ids, max_new_tokens=room, stop=stop, seed=seed)  # type: ignore[arg-type]
-    return found.texts(tokenizer)
+    return rollout(
+        policy,
+        ids,
+        max_new_tokens=room,
+        stop=stop,
+        seed=seed,  # type: ignore[arg-type]
+    ).texts(tokenizer)
 
 
 def taught(settings: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -67,55 +67,63 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     policy, tokenizer = load(settings["policy"])
     assert tokenizer is not None
-    first = copy.deepcopy(policy).eval()
+    first, config = copy.deepcopy(policy).eval(), _config(settings, seed)
     judges = _judges(settings, seed)
     judge = judges[0] if len(judges) == 1 else Ensemble(judges, settings["how"])
-    lr = settings["lr"]
-    own = {"max_new_tokens": ROOM, "seed": seed, "steps": LOOKS[-1], "lr": lr, "value_lr": 2 * lr}
-    config = PPOConfig(**{**own, **settings["ppo"]})
     looks = [at for at in settings.get("looks", LOOKS) if at <= config.steps]
     found: dict[str, Any] = {"course": []}
-    requested = wanted(N_ASKED, "test", 0, TELL)
 
     def look(step: int) -> None:
-        found["course"].append(_look(policy, first, tokenizer, judge, requested, seed, step, found))
+        found["course"].append(_look(policy, first, tokenizer, judge, seed, step, found))
 
-    practised = wanted(N_PROMPTS, "train", PRACTISED, TELL)
-    of = {r.text: r for r in practised}
-    before = _aside(first, tokenizer, seed)
+    before, followed = _aside(first, tokenizer, seed), []
     look(0)
-    steps = ppo(
-        policy,
-        tokenizer,
-        list(of),
-        _truth(of) if settings.get("true") else judge.score,
-        config,
-        value=judges[0].model,
-        text=_text(tokenizer, seed) if config.ptx else None,
-    )
-    followed: list[Any] = []
-    for step in steps:
+    of = {r.text: r for r in wanted(N_PROMPTS, "train", PRACTISED, TELL)}
+    score = _truth(of) if settings.get("true") else judge.score
+    rest = {"value": judges[0].model, "text": _text(tokenizer, seed) if config.ptx else None}
+    for step in ppo(policy, tokenizer, list(of), score, config, **rest):
         followed.append(step)
         if step.step in looks:
             look(step.step)
     after = _aside(policy, tokenizer, seed)
-    valid = wanted(N_VALID, "valid", 0, TELL)
-    texts = replies(policy, tokenizer, [r.text for r in valid], (seed, 5))[1]
     return {
-        "test_set": f"{N_ASKED} requests to tell a tale",
-        "labels": None,
-        "items": found[f"true {looks[-1]}"],
-        "test": found["course"][-1]["true"],
-        "valid": round(fmean(x.total for x in fulfilled(valid, texts)), 4),
-        "steps": [
-            [round(fmean(getattr(s, name) for s in followed[at : at + 5]), 4) for name in FOLLOWED]
-            for at in range(0, len(followed), 5)
-        ],
+        **_reported(found, looks[-1]),
+        "valid": _chosen_by(policy, tokenizer, seed),
+        "steps": _in_fives(followed),
         "others": [before[0], after[0]],
         "text": [before[1], after[1]],
         "sided": packed(_sided(policy, tokenizer, judges[0], seed)),
         **found,
     }
+
+
+def _reported(found: dict[str, Any], last: int) -> dict[str, Any]:
+    """What a grid reports: the true rewards at the last look."""
+    return {
+        "test_set": f"{N_ASKED} requests to tell a tale",
+        "labels": None,
+        "items": found[f"true {last}"],
+        "test": found["course"][-1]["true"],
+    }
+
+
+def _config(settings: dict[str, Any], seed: int) -> PPOConfig:
+    lr = settings["lr"]
+    own = {"max_new_tokens": ROOM, "seed": seed, "steps": LOOKS[-1], "lr": lr, "value_lr": 2 * lr}
+    return PPOConfig(**{**own, **settings["ppo"]})
+
+
+def _chosen_by(policy: GPT, tokenizer: Tokenizer, seed: int) -> float:
+    """The mean true reward of replies to the requests that choose a rate."""
+    valid = wanted(N_VALID, "valid", 0, TELL)
+    texts = replies(policy, tokenizer, [r.text for r in valid], (seed, 5))[1]
+    return round(fmean(x.total for x in fulfilled(valid, texts)), 4)
+
+
+def _in_fives(steps: Sequence[Any]) -> list[list[float]]:
+    """What is followed, its mean over each five iterations."""
+    parts = [steps[at : at + 5] for at in range(0, len(steps), 5)]
+    return [[round(fmean(getattr(s, x) for s in part), 4) for x in FOLLOWED] for part in parts]
 
 
 def _judges(settings: dict[str, Any], seed: int) -> list[Judge]:
@@ -133,12 +141,12 @@ def _look(
     first: GPT,
     tokenizer: Tokenizer,
     judge: Any,
-    requested: Sequence[Any],
     seed: int,
     step: int,
     found: dict[str, Any],
 ) -> dict[str, Any]:
     """How good the replies are in truth and to the judge, and how far the policy has come."""
+    requested = wanted(N_ASKED, "test", 0, TELL)
     prompts = [r.text for r in requested]
     rows, texts = replies(policy, tokenizer, prompts, (seed, step, 3))
     rewards = fulfilled(requested, texts)
@@ -233,10 +241,7 @@ def chosen_of(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         found["course"].append({"n": i, "kl": round(best_of_kl(i), 4), **means})
         found |= {f"{name} {i}": packed(got[name]) for name in ("true", "learned")}
     return {
-        "test_set": f"{N_ASKED} requests to tell a tale",
-        "labels": None,
-        "items": found[f"true {NS[-1]}"],
-        "test": found["course"][-1]["true"],
+        **_reported(found, NS[-1]),
         "valid": found["course"][-1]["learned"],
         **found,
     }
