@@ -50,9 +50,8 @@ export function signs([text, kind]) {
   return words ? shown : alone(shown, [text, kind]);
 }
 
-/** What stands for a token without words, and its name for those who only hear it. */
-const alone = (shown, token) => [
-  h("span", { "aria-hidden": "true" }, ...shown), h("span", { class: "gpt-unseen" }, spoken(token))];
+/** What stands for a token without words, with a name for those who only hear it. */
+const alone = (shown, token) => [h("span", { role: "img", "aria-label": spoken(token) }, ...shown)];
 
 /** The signs of a token in running text, where a space is a space. */
 export function running([text, kind]) {
