@@ -46,23 +46,19 @@ def judge(labels: int = 1600, **more: Any) -> dict[str, Any]:
 
 def judging() -> list[Grid]:
     """Reward models by comparisons, by noise, by what labelers like, by how pairs are shuffled."""
-    rates = ({"lr": 1e-3}, {"lr": 3e-3}, {"lr": 6e-3})
-    tuned = Condition("1600", judge(), rates)
-    others = {
+    conditions = {
+        "1600": judge(),
         "400": judge(400),
-        "3200": judge(3200),
-        "no noise": judge(agree=1),
         "shuffled ranks": judge(ranks="shuffled"),
         "length liked": judge(bias=1.0),
+        "no noise": judge(agree=1),
+        "3200": judge(3200),
         "pairs apart": judge(together=False),
-        "1m": judge(body="tales-brief-1m"),
     }
-    conditions = (
-        tuned,
-        *(Condition(name, s, chosen="1600") for name, s in others.items()),
-    )
-    budget = "1 epoch of rankings of 4; one rate, chosen of three for 1600"
-    return [Grid("judging", judged, conditions, SEEDS, budget)]
+    budget = "1 epoch of rankings of 4, all at one rate"
+    return [
+        Grid("judging", judged, tuple(Condition(*one) for one in conditions.items()), SEEDS, budget)
+    ]
 
 
 def policy(name: str, beta: float, reward: dict[str, Any], **more: Any) -> Condition:
@@ -91,7 +87,7 @@ def optimizing() -> list[Grid]:
 
 def choosing() -> list[Grid]:
     """Best-of-n by the same reward models."""
-    judges = {"1600": judge(), "400": judge(400), "length liked": judge(bias=1.0)}
+    judges = {"1600": judge(), "400": judge(400)}
     conditions = tuple(
         Condition(name, {"policy": POLICY, "judge": one}) for name, one in judges.items()
     )

@@ -64,9 +64,9 @@ def test_labelers_agree_as_often_as_asked_and_shuffled_ones_by_chance():
     )
     first, second = (labeler({"agree": 0.73}, rows, seed) for seed in (1, 2))
     said = [[list(c.ranks) for c in ranked_by(who, rows)] for who in (first, second)]
-    assert agreement(*said) == pytest.approx(0.73, abs=0.03)
+    assert 0.70 < agreement(*said) < 0.76
     drawn = [list(c.ranks) for c in shuffled(ranked_by(first, rows), 0)]
-    assert agreement(said[1], drawn) == pytest.approx(0.5, abs=0.03)
+    assert 0.47 < agreement(said[1], drawn) < 0.53
     assert labeler({"agree": 1}, rows, 1).noise == 0
 
 
