@@ -35,6 +35,7 @@ CHAPTERS: dict[int | str, str] = {
     11: "sparse",
     12: "scale",
     13: "in_context",
+    14: "preferences",
     "W": "weights",
 }
 NOTHING_YET = (

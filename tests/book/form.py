@@ -41,6 +41,9 @@ INTRODUCED = {
     "optimizer": 4,
     "dropout": 4,
     "GELU": 4,
+    "SFT": 14,
+    "labeler": 14,
+    "reward model": 14,
 }
 MAGIC = re.compile(r"^(\s*)[!%].*$", re.MULTILINE)
 DRAWS = {"show", "line", "bars", "source", "LiveCurve", "evidence", "print"}
