@@ -22,6 +22,9 @@ with LiveCurve("Growing", reference={"bigram": 3.1}, seconds=0.0) as curve:
 """
 CELLS = {"setup": SETUP, **EXPLORERS, "live_curve": CURVE}
 LINE = "(document.querySelector('.gpt-curve .lc-line')?.getAttribute('d') ?? '')"
+# What cells above it write moves the curve out of sight, where it is not drawn.
+GROWN = f"""(at) => {{ if ({LINE}.split("L").length === 10) return true;
+  jupyterapp.shell.currentWidget.content.scrollToItem(at, "start"); return false; }}"""
 DESK = {"width": 1300, "height": 900}
 STATE = """(name) => { const list = jupyterapp.shell.currentWidget.content;
   return { cells: list.widgets.map((cell) => cell.model.id), at: list.activeCellIndex }; }"""
@@ -72,8 +75,8 @@ def test_a_notebook_with_every_explorer(browser: Browser, lab: tuple[str, Path])
     home, folder = lab
     with opened(browser, home) as (page, wrong):
         page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
-        go_to(page, "live_curve")
-        page.wait_for_function(f"{LINE}.split('L').length === 10", timeout=3 * PATIENCE)
+        at = go_to(page, "live_curve")
+        page.wait_for_function(GROWN, arg=at, timeout=3 * PATIENCE, polling=500)
         page.locator(".gpt-curve .lc-plot").press("Home")
         page.wait_for_function(
             "document.querySelector('.lc-legend').innerText.startsWith('update 1')"

@@ -119,7 +119,8 @@ OPERATE = """async ([selector, keys]) => {
     e.dispatchEvent(new PointerEvent(type, { pointerType: "mouse", pointerId: 1, ...at }));
   };
   const parts = () => [...root.querySelectorAll("*")].filter((e) => e.getClientRects().length);
-  const kind = (e) => `${name(e)} in ${name(e.parentElement)}`;
+  const around = (e) => (e.parentElement ? ` in ${name(e.parentElement)}` : ", which is gone");
+  const kind = (e) => name(e) + around(e);
   const some = (list) => { // a few of each kind: all columns and controls, not all thousand cells
     const seen = new Map();
     return list.filter((e) => {
