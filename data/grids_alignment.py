@@ -5,6 +5,7 @@ Source: InstructGPT §3.5 and App. C; Gao et al. 2022; Coste et al. 2023.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gptcore.experiments import Condition, Grid
@@ -14,7 +15,8 @@ from gptcore.experiments.optimizing import chosen_of, optimized
 
 RATES = ({"lr": 1e-3}, {"lr": 3e-3}, {"lr": 6e-3})
 SEEDS, FIVE = (0, 1, 2), (0, 1, 2, 3, 4)
-"""Five where three leave it open whether PPO is ahead of where it began."""
+"""Five where three leave it open whether PPO is ahead of where it began, and what a learned reward
+comes to."""
 POLICY, BASIC = "tales-sft", "beta 0.05"
 
 
@@ -74,7 +76,7 @@ def optimizing() -> list[Grid]:
     basic = {"policy": POLICY, "ppo": {"beta": 0.05}, "judge": judge()}
     conditions = (
         Condition(BASIC, basic, tuple({"lr": lr} for lr in (2.5e-4, 5e-4, 1e-3)), seeds=FIVE),
-        policy("beta 0", 0.0, judge()),
+        replace(policy("beta 0", 0.0, judge()), seeds=FIVE),
         policy("beta 0.05, shuffled ranks", 0.05, judge(ranks="shuffled")),
         policy("beta 0.2", 0.2, judge()),
         policy("beta 0.05, text", 0.05, judge(), ppo={"ptx": 1.0}),
