@@ -19,7 +19,7 @@ from turns.run import (
 
 from gptcore.show.evidence import RECORD
 
-WANTED = ("01", "02", "03", "04", "05", "06", "07", "08", "10", "11", "12", "published")
+WANTED = ("01", "02", "03", "04", "05", "06", "07", "08", "10", "11", "12", "15", "published")
 FACTOR = "factor = 3"
 ROW = "total = factor * x\nassert total > 5\nevidence('Three times.', holds=total > 5, {})"
 TEXTS = "paper='', measured=total, source='', scale=''"

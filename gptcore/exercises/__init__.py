@@ -36,6 +36,7 @@ CHAPTERS: dict[int | str, str] = {
     12: "scale",
     13: "in_context",
     14: "preferences",
+    15: "ppo",
     16: "overoptimization",
     "W": "weights",
 }

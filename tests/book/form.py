@@ -44,6 +44,8 @@ INTRODUCED = {
     "SFT": 14,
     "labeler": 14,
     "reward model": 14,
+    "policy": 15,
+    "PPO": 15,
 }
 MAGIC = re.compile(r"^(\s*)[!%].*$", re.MULTILINE)
 DRAWS = {"show", "line", "bars", "source", "LiveCurve", "evidence", "print"}

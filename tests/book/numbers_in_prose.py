@@ -28,6 +28,9 @@ SOURCES = {
     "37.5": "chapter 12: the slip of a common summary; GPT-3 App. B has 375 million",
     "260": "GPT-3 App. B: billions of tokens until the cosine ends",
     "120": "experiments.pretraining.REPORTING, held-out windows",
+    "27.8": "InstructGPT App. C.4: γ, the weight of the text in PPO-ptx",
+    "0.01": "InstructGPT App. E: the best β lies between this and 0.02",
+    "73": "InstructGPT §3.4: labelers agree in 72.6 % of comparisons, rounded",
     "4e-3": "chapter 05, to try C: the next doubling of a rate that a cell uses, 2e-3",
 }
 
