@@ -15,6 +15,10 @@ from gptcore.experiments.demonstrations import PER_ANSWER, counted_words, demons
 from gptcore.experiments.grids import OF_CANDIDATES
 from gptcore.experiments.in_context import paged
 from gptcore.experiments.induction import N_NAMED, reading_names
+from gptcore.experiments.judging import judged
+from gptcore.experiments.obeying import N_TEST as N_REQUESTS
+from gptcore.experiments.obeying import taught
+from gptcore.experiments.optimizing import N_ASKED, chosen_of, optimized
 from gptcore.experiments.pretraining import REPORTING, network, pretrained
 from gptcore.experiments.records import CANDIDATE
 from gptcore.experiments.scaling import scaled
@@ -39,7 +43,9 @@ def test_every_record_is_fair(name: str) -> None:
     needed |= {decoded: {"body", "weights", "n", "samples"}}
     on_corpora = (demonstrated, paged, reading_names, taught_a_cue)
     needed |= dict.fromkeys(on_corpora, {"shape", "tokenizer", "corpus", "updates", "batch_size"})
-    needed |= {counted_words: {"corpus"}, counted: set()}
+    needed |= {counted_words: {"corpus"}, counted: set(), taught: {"model", "n"}}
+    needed |= {judged: {"policy", "labels", "lr"}, optimized: {"policy", "judge", "ppo"}}
+    needed |= {chosen_of: {"policy", "judge"}}
     grids = script.GRIDS[name]()
     names = [c.name for grid in grids for c in grid.conditions]
     assert len(set(names)) == len(names)
@@ -134,6 +140,12 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
             n_items = own.settings["n"]
         elif grid.run in (taught_a_cue, counted):  # a question about a mood
             n_items = PER_ANSWER * len(options("mood"))
+        elif grid.run is taught:  # a request
+            n_items = N_REQUESTS
+        elif grid.run in (optimized, chosen_of):  # a request to tell a tale
+            n_items = N_ASKED
+        elif grid.run is judged:  # a pair of replies that differ in truth, the same for all
+            n_items = kept.runs(kept.conditions()[0]).items.shape[1]
         elif grid.run is reading_names:  # a tale
             n_items = N_NAMED
         elif grid.run in (demonstrated, counted_words, paged):  # a question
