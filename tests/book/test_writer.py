@@ -79,6 +79,7 @@ def settle(seen: Watch) -> None:
 def plain(seen: Watch) -> None:
     """A temperature of 1, at which the list has the model's own probabilities."""
     seen.page.locator(".wr-controls input[type=range]").first.fill("1")
+    after(seen.page)
 
 
 def test_what_is_typed_is_read_as_pytorch_reads_it(seen: Watch) -> None:
