@@ -311,7 +311,8 @@ function panel({ runs, number, run, at, place, settings }, others, { kind, top, 
   rootsOf(run).forEach((root, i) => {
     const dot = { cx: x(root), cy: y(run[kind][i]), "data-at": i };
     if (kind === "true" && i === highest(run.true)) parts.push(s("circle", { ...dot, class: "op-ring", r: 10 }));
-    parts.push(s("circle", { ...dot, class: `op-dot op-${kind}${i === at ? " op-here" : ""}`, r: i === at ? 6 : 3.5 }));
+    const here = i === at ? "op-here" : "";
+    parts.push(s("circle", { ...dot, class: `op-dot op-${kind} ${here}`, r: here ? 6 : 3.5 }));
   });
   return place < 0 ? parts : [...parts, ...names(ends, right + EDGE.right)];
 }
