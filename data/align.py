@@ -1,9 +1,9 @@
 """Make the shipped models that follow requests: python data/align.py tales-sft tales-reward.
 
 tales-sft is tales-brief taught by 3,000 demonstrations, tales-reward the reward model that chapter
-15 begins with, taught on rankings of what tales-sft replies. Their settings are those that the
-grids `obeying` and `judging` chose; what comes out stands in data/checkpoints in half precision and
-in data/runs, with the command that made it.
+15 begins with, taught on rankings of what tales-sft replies. The rate of the first is the one that
+`obeying` chose, that of the second the one that all of `judging` have. What comes out stands in
+data/checkpoints in half precision and in data/runs, with the command that made it.
 """
 
 from __future__ import annotations

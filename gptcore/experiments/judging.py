@@ -1,8 +1,8 @@
 """What a reward model learns of labelers: comparisons in, how often it agrees with whom out.
 
 A policy replies to requests four times each, simulated labelers rank the replies, a reward model
-learns from the rankings. It is then held against the labelers, against the truth, and asked about
-replies whose length alone differs.
+learns from the rankings. It is then held against the labelers and against the truth, and how far it
+goes by length is seen beside how far the truth does.
 
 Source: InstructGPT §3.4 (labelers), §3.5 (rankings of K), App. C.2; Stiennon et al. 2020, §3.4.
 """
@@ -26,11 +26,11 @@ import torch
 from gptcore.checkpoint import load, load_reward, save
 from gptcore.experiments.obeying import fulfilled, replies, wanted
 from gptcore.experiments.records import digest_of, packed
-from gptcore.heads.reward import Judge, RewardModel
-from gptcore.labelled.dialogues import Comparison, Told, pairs_of
+from gptcore.heads.reward import Judge, Scorer
+from gptcore.labelled.dialogues import Comparison, Told
 from gptcore.tales.labelers import Labeler, liking, noise_for
 from gptcore.tales.requests import Request
-from gptcore.train.reward import Reward, agreement
+from gptcore.train.reward import Reward, accuracy_on, agreement, margins_on
 from gptcore.train.stage_recipes import StageRecipe
 
 K = 4
@@ -154,9 +154,10 @@ def judged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     Returns:
         What `Grid.run` asks for. `items` say for every pair of test replies that are not equally
         good whether the better one has the higher reward; "labelers" the same for a labeler's
-        ranks. `course` has the training loss, `train` the share of its own pairs that it orders as
-        it was told; `ece` how far it is from as sure as it is right; `length` the correlation of
-        reward and number of words within requests, `true_length` that of the true reward.
+        ranks. `train` is the share of pairs that it orders as it was told, of the first requests
+        that it learned from; `ece` how far it is from as sure as it is right; `length` the
+        correlation of reward and number of words within requests, `true_length` that of the true
+        reward.
     """
     torch.set_num_threads(1)
     judge = judge_of(settings, seed)
@@ -164,54 +165,32 @@ def judged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         compared(settings["policy"], n, part, 0)
         for n, part in ((N_JUDGED, "test"), (N_CHOOSING, "valid"))
     )
-    right = sided(judge, test)
     told = {k: v for k, v in settings.items() if k in ("agree", "bias")}
+    practised = compared(settings["policy"], settings["labels"], "train", seed)
     labels = ranked_by(labeler(told, test, 11), test)
     heard = ranked_by(labeler(told, valid, 12), valid)
-    own = ranked_by(
-        labeler(told, compared(settings["policy"], settings["labels"], "train", seed), seed + 1),
-        compared(settings["policy"], settings["labels"], "train", seed),
-    )[:N_JUDGED]
-    margins = _margins(judge, labels)
+    own = ranked_by(labeler(told, practised, seed + 1), practised)[:N_JUDGED]
+    right, margins = sided(judge, test), margins_on(judge, labels)
     return {
         "test_set": f"pairs of replies to {N_JUDGED} requests",
         "labels": None,
         "items": packed(right),
         "test": round(fmean(right), 4),
-        "valid": round(agreement(_margins(judge, heard))["accuracy"], 4),
+        "valid": round(accuracy_on(judge, heard)["accuracy"], 4),
         "labelers": packed((margins > 0).double().tolist()),
         "ece": round(agreement(margins)["ece"], 4),
-        "train": round(agreement(_margins(judge, own))["accuracy"], 4),
-        "n_params": _size(judge.model),
+        "train": round(accuracy_on(judge, own)["accuracy"], 4),
+        "n_params": sum(p.numel() for p in judge.model.parameters()),
         **_lengths(judge, test),
     }
 
 
-def sided(judge: Judge, rows: Sequence[Comparison]) -> list[float]:
+def sided(judge: Scorer, rows: Sequence[Comparison]) -> list[float]:
     """For each pair that is not equally good in truth: whether the judge prefers the better one.
 
     None is left where a policy has come to write replies that are all worth the same.
     """
-    by_truth = [replace(c, ranks=_order(c.truth or ())) for c in rows]
-    return (_margins(judge, by_truth) > 0).double().tolist()
-
-
-def _order(truth: Sequence[float]) -> tuple[int, ...]:
-    """Ranks of true rewards, equal ones sharing theirs."""
-    places = {x: at for at, x in enumerate(sorted(set(truth), reverse=True))}
-    return tuple(places[x] for x in truth)
-
-
-def _margins(judge: Judge, rows: Sequence[Comparison]) -> torch.Tensor:
-    """Reward of the better response less that of the other, for all pairs."""
-    scores = judge.score(
-        [c.prompt for c in rows for _ in c.responses], [x for c in rows for x in c.responses]
-    )
-    found, at = [], 0
-    for c in rows:
-        found += [scores[at + i] - scores[at + j] for i, j in pairs_of(c.ranks)]
-        at += len(c.responses)
-    return torch.stack(found) if found else torch.zeros(0)
+    return (margins_on(judge, rows, True) > 0).double().tolist()
 
 
 def _lengths(judge: Judge, rows: Sequence[Comparison]) -> dict[str, float]:
@@ -232,7 +211,3 @@ def _within(values: Sequence[float], k: int) -> list[float]:
     """Each value less the mean of its group of k."""
     groups = [values[i : i + k] for i in range(0, len(values), k)]
     return [x - fmean(group) for group in groups for x in group]
-
-
-def _size(model: RewardModel) -> int:
-    return sum(p.numel() for p in model.parameters())

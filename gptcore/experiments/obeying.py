@@ -1,8 +1,8 @@
 """Does a network do what it is asked? Demonstrations in, the true reward of its replies out.
 
 Requests of brief tales come in four kinds, and how well a reply meets one is known exactly
-(`gptcore.scoring.true_reward`). A network is asked as it is, behind demonstrations in its prompt,
-or after it was fine-tuned on demonstrations.
+(`gptcore.scoring.true_reward`). A network is asked as it is, in the form that its own text has, or
+after it was fine-tuned on demonstrations.
 
 Source: InstructGPT §3.5 (SFT) and Figure 1 (GPT, GPT prompted, SFT); the true reward is ours.
 """

@@ -54,15 +54,15 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         settings: `policy`, where it begins; `judge`, as of `judging.judge_of`, perhaps with
             `judges`, how many there are, and `how` they are one (see `Ensemble`); `lr` of the
             policy, half of the value function's; `ppo`, other fields of PPOConfig; perhaps
-            `looks`, and `true` (True: the true reward is what is learned from).
+            `looks`.
         seed: draws the reward model, the order of the requests, all replies.
 
     Returns:
-        What `Grid.run` asks for. At look i, "true i", "learned i" are the rewards of the replies to
-        the test requests, and `course` has the mean of both, KL, words, and the replies to the
-        first three. `items` are those of the last look. `others` is the mean true reward of the
-        kinds that were not practised, `text` the loss on brief tales, each (before, after); "sided"
-        says for pairs of the last policy's replies whether the judge prefers the better.
+        What `Grid.run` asks for. "true n" and "learned n" are the rewards of the replies to the
+        test requests after n iterations; `course` has the mean of both, KL, words, and the replies
+        to the first three. `items` are those of the last look. `others` is the mean true reward of
+        the kinds that were not practised, `text` the loss on brief tales, each (before, after);
+        "sided" says for pairs of the last policy's replies whether the judge prefers the better.
     """
     torch.set_num_threads(1)
     policy, tokenizer = load(settings["policy"])
@@ -78,10 +78,9 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
 
     before, followed = _aside(first, tokenizer, seed), []
     look(0)
-    of = {r.text: r for r in wanted(N_PROMPTS, "train", PRACTISED, TELL)}
-    score = _truth(of) if settings.get("true") else judge.score
+    prompts = list(dict.fromkeys(r.text for r in wanted(N_PROMPTS, "train", PRACTISED, TELL)))
     rest = {"value": judges[0].model, "text": _text(tokenizer, seed) if config.ptx else None}
-    for step in ppo(policy, tokenizer, list(of), score, config, **rest):
+    for step in ppo(policy, tokenizer, prompts, judge.score, config, **rest):
         followed.append(step)
         if step.step in looks:
             look(step.step)
@@ -129,11 +128,6 @@ def _in_fives(steps: Sequence[Any]) -> list[list[float]]:
 def _judges(settings: dict[str, Any], seed: int) -> list[Judge]:
     n = settings.get("judges", 1)
     return [judge_of(settings["judge"], seed + 1000 * at) for at in range(n)]
-
-
-def _truth(of: dict[str, Any]) -> Any:
-    """The true reward as a callable of prompts and replies."""
-    return lambda prompts, texts: [x.total for x in fulfilled([of[p] for p in prompts], texts)]
 
 
 def _look(
@@ -214,17 +208,16 @@ def chosen_of(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     """Best-of-n by a learned reward, for a grid: nothing is trained.
 
     Args:
-        settings: `policy`, `judge` (and `judges`, `how`) as of `optimized`; perhaps `n`, replies to
-            each request.
+        settings: `policy`, `judge` as of `optimized`; perhaps `n`, replies to each request.
         seed: draws the reward model and the replies.
 
     Returns:
-        What `Grid.run` asks for, "true i" and "learned i" for the i-th of `NS`: what the best of so
-        many is expected to be worth; `course` has their means and the KL, which is known.
+        What `Grid.run` asks for, "true n" and "learned n" for each n of `NS`: what the best of n is
+        expected to be worth; `course` has their means and the KL, which is known. Nothing is
+        chosen, and `valid` is the learned reward.
     """
     torch.set_num_threads(1)
-    judges, n = _judges(settings, seed), settings.get("n", N_BEST)
-    judge = judges[0] if len(judges) == 1 else Ensemble(judges, settings["how"])
+    judge, n = judge_of(settings["judge"], seed), settings.get("n", N_BEST)
     rows = compared(settings["policy"], N_ASKED, "test", seed, n)
     true = torch.tensor([c.truth for c in rows])
     learned = judge.score(

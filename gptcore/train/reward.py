@@ -171,12 +171,12 @@ def margins_of(model: RewardModel, items: Sequence[Ranked]) -> tuple[Tensor, Ten
     return rewards[better] - rewards[worse], weights
 
 
-def accuracy_on(
-    judge: Scorer,
-    comparisons: Sequence[Comparison],
-    truth: Callable[[list[Any], list[str]], Any] | bool = False,
-) -> dict[str, float]:
-    """How a judge agrees with labelers, or with the truth, on any comparisons.
+Truth = Callable[[list[Any], list[str]], Any] | bool
+"""False: ranks say what is better; True: `truth` does; or (prompts, responses) -> how good each."""
+
+
+def margins_on(judge: Scorer, comparisons: Sequence[Comparison], truth: Truth = False) -> Tensor:
+    """What a judge gives the better response of each pair more than the other one.
 
     On what a policy writes, for example, which is not what the judge was trained on.
 
@@ -187,27 +187,45 @@ def accuracy_on(
             good each is. Equally good ones are no pair.
 
     Returns:
-        As `agreement`.
+        (P,) in float32 on the CPU, the pairs of a comparison together; (0,) where there is none.
 
     Raises:
-        ValueError: there is no pair, or `truth` is True and a comparison has none.
+        ValueError: `truth` is True and a comparison has none.
     """
-    margins = [torch.tensor([])]
+    prompts = [one.prompt for one in comparisons for _ in one.responses]
+    responses = [text for one in comparisons for text in one.responses]
+    rewards = judge.score(prompts, responses)
+    margins, at = [rewards.new_zeros(0)], 0
     for i, one in enumerate(comparisons):
-        prompts, responses = [one.prompt] * len(one.responses), list(one.responses)
-        ranks: Sequence[float] = one.ranks
+        n, ranks = len(one.responses), list(map(float, one.ranks))
         if truth is True:
             if one.truth is None:
                 raise ValueError(f"comparisons[{i}].truth=None must be a number for each response")
             ranks = [-x for x in one.truth]
         elif truth:
-            ranks = [-float(x) for x in truth(prompts, responses)]
-        pairs = pairs_of(ranks)
-        if pairs:
-            better, worse = torch.tensor(pairs).T
-            rewards = judge.score(prompts, responses)
+            ranks = [-float(x) for x in truth(prompts[at : at + n], responses[at : at + n])]
+        if pairs := pairs_of(ranks):
+            better, worse = torch.tensor(pairs).T + at
             margins.append(rewards[better] - rewards[worse])
-    return agreement(torch.cat(margins))
+        at += n
+    return torch.cat(margins)
+
+
+def accuracy_on(
+    judge: Scorer, comparisons: Sequence[Comparison], truth: Truth = False
+) -> dict[str, float]:
+    """How a judge agrees with labelers, or with the truth, on any comparisons.
+
+    Args:
+        judge, comparisons, truth: as of `margins_on`.
+
+    Returns:
+        As `agreement`.
+
+    Raises:
+        ValueError: as `margins_on`, or there is no pair.
+    """
+    return agreement(margins_on(judge, comparisons, truth))
 
 
 def reward(

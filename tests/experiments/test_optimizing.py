@@ -43,15 +43,16 @@ def test_a_run_is_looked_at_from_its_beginning_on():
     assert len(found["others"]) == len(found["text"]) == 2 and found["text"][0] > 0
 
 
-def test_the_true_reward_can_be_learned_from_and_text_be_read(monkeypatch: pytest.MonkeyPatch):
-    """`true` leaves the judge unasked while it practises; γ above 0 reads pre-training text."""
-    asked = []
-    whole = optimizing.fulfilled
+def test_text_is_read_where_it_has_a_weight(monkeypatch: pytest.MonkeyPatch):
+    """γ above 0 reads pre-training text beside its own replies; 0 reads none."""
+    read = []
+    whole = optimizing._text
     monkeypatch.setattr(optimizing, "N_TEXTS", 60)
-    monkeypatch.setattr(optimizing, "fulfilled", lambda r, t: asked.append(len(t)) or whole(r, t))
-    settings = {**SETTINGS, "looks": (0,), "true": True, "ppo": {**PPO, "ptx": 1.0}}
-    optimized(settings, 0)
-    assert asked.count(4) >= 2  # batches of 4 that were learned from
+    monkeypatch.setattr(optimizing, "_text", lambda *given: read.append(1) or whole(*given))
+    optimized({**SETTINGS, "looks": (0,)}, 0)
+    assert read == []
+    optimized({**SETTINGS, "looks": (0,), "ppo": {**PPO, "ptx": 1.0}}, 0)
+    assert read == [1]
 
 
 def test_distance_is_that_of_the_replies():
