@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from grids_finetuning import digest
+
 from gptcore.experiments import Condition, Grid
 from gptcore.experiments.judging import judged
 from gptcore.experiments.obeying import taught
@@ -38,7 +40,8 @@ def obeying() -> list[Grid]:
         of("prompts scored, too", 3000, mask_prompt=False),
     )
     budget = "3 epochs; a rate chosen of three for 3,000, with and without the prompts scored"
-    return [Grid("obeying", taught, conditions, SEEDS, budget)]
+    weights = " ".join(map(digest, ("tales-brief", "tales-brief-1m")))
+    return [Grid("obeying", taught, conditions, SEEDS, budget, weights)]
 
 
 def judge(labels: int = 1600, **more: Any) -> dict[str, Any]:
@@ -60,7 +63,14 @@ def judging() -> list[Grid]:
     }
     budget = "1 epoch of rankings of 4, all at one rate"
     return [
-        Grid("judging", judged, tuple(Condition(*one) for one in conditions.items()), SEEDS, budget)
+        Grid(
+            "judging",
+            judged,
+            tuple(Condition(*one) for one in conditions.items()),
+            SEEDS,
+            budget,
+            digest(POLICY),
+        )
     ]
 
 
@@ -85,7 +95,7 @@ def optimizing() -> list[Grid]:
         policy("beta 0, worst of three", 0.0, judge(), judges=3, how="worst"),
     )
     budget = "100 iterations of 64 replies; one rate, chosen of three where beta is 0.05"
-    return [Grid("optimizing", optimized, conditions, SEEDS, budget)]
+    return [Grid("optimizing", optimized, conditions, SEEDS, budget, digest(POLICY))]
 
 
 def choosing() -> list[Grid]:
@@ -94,7 +104,8 @@ def choosing() -> list[Grid]:
     conditions = tuple(
         Condition(name, {"policy": POLICY, "judge": one}) for name, one in judges.items()
     )
-    return [Grid("choosing", chosen_of, conditions, SEEDS, "64 replies to each request")]
+    budget = "64 replies to each request"
+    return [Grid("choosing", chosen_of, conditions, SEEDS, budget, digest(POLICY))]
 
 
 GRIDS = (obeying, judging, optimizing, choosing)

@@ -47,8 +47,8 @@ STRENGTHS = tuple({"C": c} for c in (1e-2, 1e-1, 1.0, 10.0))
 @cache
 def digest(body: str) -> str:
     """A few digits that stand for a network's weights: other weights are another measurement."""
-    folder = ROOT / "data" / "checkpoints" / body if body == SHIPPED else Path(body)
-    path = folder / "model.safetensors"
+    shipped = ROOT / "data" / "checkpoints" / body
+    path = (shipped if shipped.is_dir() else Path(body)) / "model.safetensors"
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "absent"
 
 

@@ -30,6 +30,7 @@ from gptcore.heads.reward import Judge, Scorer
 from gptcore.labelled.dialogues import Comparison, Told
 from gptcore.tales.labelers import Labeler, liking, noise_for
 from gptcore.tales.requests import Request
+from gptcore.train.ppo_state import digest
 from gptcore.train.reward import Reward, accuracy_on, agreement, margins_on
 from gptcore.train.stage_recipes import StageRecipe
 
@@ -53,10 +54,11 @@ def compared(policy: str, n: int, part: str, seed: int, k: int = K) -> tuple[Com
     The texts are kept between runs.
     """
     requested = wanted(n, part, COMPARED if part == "train" else 0, TELL)
-    path = JUDGES / "replies" / f"{policy}-{n}-{part}-{seed}-{k}.json"
+    model, tokenizer = load(policy)
+    assert tokenizer is not None
+    name = f"{Path(policy).name}-{digest(model)[:8]}-{n}-{part}-{seed}-{k}.json"
+    path = JUDGES / "replies" / name
     if not path.is_file():
-        model, tokenizer = load(policy)
-        assert tokenizer is not None
         many = [r.text for r in requested for _ in range(k)]
         texts = replies(model, tokenizer, many, (seed, n, 7))[1]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +104,7 @@ def shuffled(rows: Sequence[Comparison], seed: int) -> tuple[Comparison, ...]:
 
 
 def judge_of(settings: dict[str, Any], seed: int) -> Judge:
-    """A reward model as `settings` ask for, trained once and kept.
+    """A reward model as `settings` ask for, trained once and kept; other weights, another one.
 
     Args:
         settings: `policy`, whose replies are compared; `body`, where the reward model begins
@@ -111,7 +113,9 @@ def judge_of(settings: dict[str, Any], seed: int) -> Judge:
             ("shuffled" for none that say anything).
         seed: draws replies, labelers and the order of the comparisons.
     """
-    folder = JUDGES / digest_of({**settings, "seed": seed})
+    read = {settings["policy"], settings.get("body", settings["policy"])}
+    weights = sorted(digest(load(name)[0]) for name in read)
+    folder = JUDGES / digest_of({**settings, "seed": seed, "weights": weights})
     if not folder.is_dir():
         stage = learned(settings, seed)
         JUDGES.mkdir(parents=True, exist_ok=True)

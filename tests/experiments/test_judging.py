@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+import torch
 
+from gptcore import load, save
 from gptcore.experiments import judging
 from gptcore.experiments.judging import (
     compared,
@@ -37,8 +39,6 @@ class Longest:
 
     def score(self, prompts, responses):
         """The number of words."""
-        import torch
-
         return torch.tensor([float(len(text.split())) for text in responses])
 
 
@@ -47,7 +47,7 @@ def test_comparisons_have_replies_and_their_true_rewards_and_are_kept():
     rows = compared("tales-sft", 6, "test", 0, 3)
     assert [len(c.responses) for c in rows] == [3] * 6
     assert all(0 <= x <= 1 for c in rows for x in c.truth)
-    path = judging.JUDGES / "replies" / "tales-sft-6-test-0-3.json"
+    (path,) = (judging.JUDGES / "replies").glob("tales-sft-*-6-test-0-3.json")
     path.write_text(path.read_text("utf-8").replace("girl", "boy"), "utf-8")
     compared.cache_clear()
     again = compared("tales-sft", 6, "test", 0, 3)
@@ -79,6 +79,25 @@ def test_a_judge_is_trained_once_and_another_one_for_other_settings():
     other = judge_of({**SETTINGS, "ranks": "shuffled"}, 0).score(prompts, texts)
     assert other.tolist() != first.tolist()
     assert len([p for p in judging.JUDGES.iterdir() if (p / "config.json").is_file()]) == n + 1
+
+
+def test_other_weights_of_the_same_name_are_another_policy(tmp_path):
+    """Neither its replies nor its judge are taken for those of the first."""
+    model, tokenizer = load("tales-sft")
+    folder = tmp_path / "mine"
+    save(folder, model, tokenizer)
+    settings = {**SETTINGS, "policy": str(folder), "labels": 8}
+    first = judge_of(settings, 0)
+    kept = {path.name for path in judging.JUDGES.iterdir()}
+    with torch.no_grad():
+        model.wte.weight.mul_(1.02)
+    save(folder, model, tokenizer)
+    compared.cache_clear()
+    second = judge_of(settings, 0)
+    assert len({path.name for path in judging.JUDGES.iterdir()} - kept) == 1
+    assert len(list((judging.JUDGES / "replies").glob("mine-*-8-train-0-4.json"))) == 2
+    prompts, texts = ["A tale about a girl called Rosa, please."], ["One."]
+    assert first.score(prompts, texts).tolist() != second.score(prompts, texts).tolist()
 
 
 def test_pairs_count_by_truth_and_equal_ones_do_not():
