@@ -22,7 +22,7 @@ from gptcore.experiments.records import packed
 from gptcore.labelled.dialogues import Demonstration, Told
 from gptcore.model import GPT
 from gptcore.sampling.rollouts import Rollout, rollout, tokens_that_stop
-from gptcore.scoring.true_reward import Judge, Reward
+from gptcore.scoring.true_reward import Reward, Truth
 from gptcore.tales import lexicon
 from gptcore.tales.requests import KINDS, Kind, Request, requests
 from gptcore.text.dialogues import prompts_ids
@@ -72,8 +72,8 @@ def replies(
 
 def fulfilled(requested: Sequence[Request], texts: Sequence[str]) -> list[Reward]:
     """The true reward of each reply, in its factors."""
-    judge = Judge.trained()
-    return [judge.reward(r, text) for r, text in zip(requested, texts, strict=True)]
+    truth = Truth.trained()
+    return [truth.reward(r, text) for r, text in zip(requested, texts, strict=True)]
 
 
 def by_kind(requested: Sequence[Request], rewards: Sequence[Reward]) -> dict[str, float]:

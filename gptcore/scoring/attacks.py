@@ -1,6 +1,6 @@
 """Replies that try to earn a reward without doing what was asked, and what stops each of them.
 
-    table(Judge.trained(), requests(200, part="test"))     # attack -> mean of each factor
+    table(Truth.trained(), requests(200, part="test"))     # attack -> mean of each factor
 
 Source: ours; after the specification games of Krakovna et al. 2020 and the reward hacks of Stiennon
 et al. 2020, §4.3.
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from statistics import fmean
 
-from gptcore.scoring.true_reward import Judge, Reward
+from gptcore.scoring.true_reward import Reward, Truth
 from gptcore.tales import lexicon
 from gptcore.tales.brief import brief
 from gptcore.tales.requests import Request, request
@@ -118,11 +118,11 @@ def replies(name: str, asked: Iterable[Request], seed: int = 0) -> list[tuple[Re
     return [(r, text) for r, text in pairs if own or text != r.demonstration]
 
 
-def table(judge: Judge, asked: Iterable[Request], seed: int = 0) -> dict[str, Reward]:
+def table(truth: Truth, asked: Iterable[Request], seed: int = 0) -> dict[str, Reward]:
     """Mean factors of every attack; their product is not the mean of the products."""
     wanted = list(asked)
     found = {}
     for name in ATTACKS:
-        rewards = [judge.reward(r, text) for r, text in replies(name, wanted, seed)]
+        rewards = [truth.reward(r, text) for r, text in replies(name, wanted, seed)]
         found[name] = Reward(*(fmean(column) for column in zip(*rewards, strict=True)))
     return found

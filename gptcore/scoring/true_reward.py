@@ -1,7 +1,7 @@
 """The true reward of a reply: what was asked for, in language that is sound, in a tale that holds.
 
-    judge = Judge.trained()
-    judge.reward(asked, reply).total        # share of conditions x fluency x what was verified
+    truth = Truth.trained()
+    truth.reward(asked, reply).total        # share of conditions x fluency x what was verified
 
 Each factor stops what the others let through. The share of conditions asks whether the reply is
 what was wanted; it is read from sentences, but from sentences in any order. The gate of fluency
@@ -27,8 +27,8 @@ from gptcore.scoring.ngrams import Ngrams
 from gptcore.tales.brief import NAMES
 from gptcore.tales.requests import KINDS, Request, met, requests, verified
 
-JUDGES = 1_000_003
-"""Seed of the tales that the judge has read; they are of the part "valid"."""
+TRUTH_SEED = 1_000_003
+"""Seed of the tales that its model of words has read; they are of the part "valid"."""
 N_READ, N_CALIBRATE = 12_000, 4_000
 PASSING = 0.995
 """Share of demonstrations whose gate is wide open."""
@@ -57,7 +57,7 @@ class Reward(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
+class Truth:
     """A trigram model of words, each person's name counting as one, and where its gates stand.
 
     Attributes:
@@ -73,18 +73,18 @@ class Judge:
 
     @classmethod
     @lru_cache(1)
-    def trained(cls) -> Judge:
-        """The judge of the course: it reads demonstrations that nothing else is trained on."""
-        texts = [(r.kind, r.demonstration) for r in requests(N_READ, JUDGES, "valid")]
+    def trained(cls) -> Truth:
+        """The one of the course: its words come from demonstrations that nothing else reads."""
+        texts = [(r.kind, r.demonstration) for r in requests(N_READ, TRUTH_SEED, "valid")]
         rows = [_words(kind, text) for kind, text in texts]
         ids = {word: at for at, word in enumerate(sorted({w for row in rows for w in row}), 1)}
         stream = np.array([ids[word] for row in rows for word in row], dtype=np.int64)
-        judge = cls(ids, Ngrams.of(stream, len(ids) + 1), {})
+        truth = cls(ids, Ngrams.of(stream, len(ids) + 1), {})
         losses: dict[str, list[float]] = {kind: [] for kind in KINDS}
-        for r in requests(N_CALIBRATE, JUDGES, "valid", start=N_READ):
-            losses[r.kind].append(judge.nats(r.kind, r.demonstration))
-        judge.open_below.update({k: float(np.quantile(v, PASSING)) for k, v in losses.items()})
-        return judge
+        for r in requests(N_CALIBRATE, TRUTH_SEED, "valid", start=N_READ):
+            losses[r.kind].append(truth.nats(r.kind, r.demonstration))
+        truth.open_below.update({k: float(np.quantile(v, PASSING)) for k, v in losses.items()})
+        return truth
 
     def nats(self, kind: str, reply: str) -> float:
         """Mean nats per word of the worst `STRETCH` of a reply, its end included."""

@@ -171,11 +171,11 @@ def margins_of(model: RewardModel, items: Sequence[Ranked]) -> tuple[Tensor, Ten
     return rewards[better] - rewards[worse], weights
 
 
-Truth = Callable[[list[Any], list[str]], Any] | bool
+ByTruth = Callable[[list[Any], list[str]], Any] | bool
 """False: ranks say what is better; True: `truth` does; or (prompts, responses) -> how good each."""
 
 
-def margins_on(judge: Scorer, comparisons: Sequence[Comparison], truth: Truth = False) -> Tensor:
+def margins_on(judge: Scorer, comparisons: Sequence[Comparison], truth: ByTruth = False) -> Tensor:
     """What a judge gives the better response of each pair more than the other one.
 
     On what a policy writes, for example, which is not what the judge was trained on.
@@ -212,7 +212,7 @@ def margins_on(judge: Scorer, comparisons: Sequence[Comparison], truth: Truth = 
 
 
 def accuracy_on(
-    judge: Scorer, comparisons: Sequence[Comparison], truth: Truth = False
+    judge: Scorer, comparisons: Sequence[Comparison], truth: ByTruth = False
 ) -> dict[str, float]:
     """How a judge agrees with labelers, or with the truth, on any comparisons.
 
