@@ -51,7 +51,7 @@ def judge(labels: int = 1600, **more: Any) -> dict[str, Any]:
 
 
 def judging() -> list[Grid]:
-    """Reward models by comparisons, by noise, by what labelers like, by how pairs are shuffled."""
+    """Reward models by comparisons, noise, what labelers like, how pairs are shuffled, and size."""
     conditions = {
         "1600": judge(),
         "400": judge(400),
@@ -60,6 +60,8 @@ def judging() -> list[Grid]:
         "no noise": judge(agree=1),
         "3200": judge(3200),
         "pairs apart": judge(together=False),
+        "from the base": judge(body="tales-brief"),
+        "from the 1m base": judge(body="tales-brief-1m"),
     }
     budget = "1 epoch of rankings of 4, all at one rate"
     return [
@@ -69,7 +71,7 @@ def judging() -> list[Grid]:
             tuple(Condition(*one) for one in conditions.items()),
             SEEDS,
             budget,
-            digest(POLICY),
+            " ".join(map(digest, (POLICY, "tales-brief", "tales-brief-1m"))),
         )
     ]
 

@@ -2,7 +2,7 @@
 // table says that it goes on to the right.
 
 (() => {
-  const TABLE = ".pst-scrollable-table-container";
+  const TABLE = ".pst-scrollable-table-container, article .output.gpt-columns pre";
   const BOXES = `${TABLE}, article mjx-container[display="true"], article div.highlight pre, article .output`;
   const hints = new Map();
 

@@ -2,7 +2,8 @@
 
 A page's description, which search engines and messengers show, is its line in italics and what
 follows. The theme's search button is named by what it shows, so that it can be called by voice.
-`wide.js` lets the keyboard scroll what is wider than the page, and says that it goes on.
+`wide.js` lets the keyboard scroll what is wider than the page, and says that it goes on. Printed
+columns keep their lines on a phone, and are scrolled; a model's long lines are broken, and read.
 """
 
 import re
@@ -14,6 +15,8 @@ from sphinx.application import Sphinx
 
 SCRIPT = "wide.js"
 LONGEST = 160
+COLUMNS, LINE = re.compile(r"\S {2,}\S"), 100
+"""What two columns of a printed table look like, and the longest line that one has."""
 NAMED = re.compile(
     r'(<button class="btn search-button-field[^"]*") title="[^"]*" aria-label="[^"]*"'
     r'(?: data-bs-[\w-]+="[^"]*")*'
@@ -28,6 +31,19 @@ def description(doctree: nodes.document) -> str:
     if len(text) <= LONGEST:
         return text
     return f"{text[: LONGEST - 1].rsplit(' ', 1)[0].rstrip(',;:')}…"
+
+
+def is_table(text: str) -> bool:
+    """Whether what a cell printed stands in columns: two lines or more with gaps, none too long."""
+    lines = text.splitlines()
+    return max(map(len, lines), default=0) <= LINE and sum(map(bool, map(COLUMNS.search, lines))) > 1
+
+
+def columns(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Mark the printed tables of a page."""
+    for block in doctree.findall(nodes.literal_block):
+        if {"output", "stream"} <= set(block["classes"]) and is_table(block.astext()):
+            block["classes"].append("gpt-columns")
 
 
 def add(app: Sphinx, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -52,6 +68,7 @@ def name(app: Sphinx, exception: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension with Sphinx."""
+    app.connect("doctree-resolved", columns)
     app.connect("html-page-context", add)
     app.connect("build-finished", name)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

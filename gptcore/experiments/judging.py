@@ -161,7 +161,7 @@ def judged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         ranks. `train` is the share of pairs that it orders as it was told, of the first requests
         that it learned from; `ece` how far it is from as sure as it is right; `length` the
         correlation of reward and number of words within requests, `true_length` that of the true
-        reward.
+        reward; "request" what `reads_request` says.
     """
     torch.set_num_threads(1)
     judge = judge_of(settings, seed)
@@ -184,6 +184,7 @@ def judged(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "labelers": packed((margins > 0).double().tolist()),
         "ece": round(agreement(margins)["ece"], 4),
         "train": round(accuracy_on(judge, own)["accuracy"], 4),
+        "request": packed(reads_request(judge)),
         "n_params": sum(p.numel() for p in judge.model.parameters()),
         **_lengths(judge, test),
     }
@@ -195,6 +196,18 @@ def sided(judge: Scorer, rows: Sequence[Comparison]) -> list[float]:
     None is left where a policy has come to write replies that are all worth the same.
     """
     return (margins_on(judge, rows, True) > 0).double().tolist()
+
+
+def reads_request(judge: Scorer) -> list[float]:
+    """For each of twice as many test requests: its demonstration gets more than the next one's.
+
+    Both are tales without a fault, and only one has what was asked for: who does not read the
+    request is right in half of them.
+    """
+    requested = wanted(2 * N_JUDGED, "test", 0, TELL)
+    prompts, texts = [r.text for r in requested], [r.demonstration for r in requested]
+    own, other = (judge.score(prompts, each) for each in (texts, [*texts[1:], texts[0]]))
+    return ((own > other).double() + (own == other).double() / 2).tolist()
 
 
 def _lengths(judge: Judge, rows: Sequence[Comparison]) -> dict[str, float]:

@@ -55,6 +55,34 @@ def test_a_small_page_has_no_serious_fault(browser: Browser, html: Path, theme: 
     context.close()
 
 
+def test_a_printed_table_is_told_from_a_text() -> None:
+    """Columns in two lines or more, none too long; what a model writes is none."""
+    assert pages.is_table("name      loss\nGPT       1.25\nLSTM      1.30")
+    assert not pages.is_table("once upon a time\nthere was a fox") and not pages.is_table("")
+    assert not pages.is_table("one   line\nwith gaps alone")
+    assert not pages.is_table("a    b\nc    d\n" + "a long line of what a model wrote " * 4)
+
+
+def test_printed_tables_keep_their_columns_on_a_phone(browser: Browser) -> None:
+    """They scroll, by keyboard too, and say that they go on; the page is no wider for it."""
+    assert (HTML / "index.html").exists(), "the book is not built: run `make book` first"
+    context = browser.new_context(**PHONE)
+    page = watch(context, f"{HTML.as_uri()}/").open("book/15_ppo.html")
+    tables = page.locator(".output.gpt-columns pre")
+    assert tables.count() >= 5
+    for table in tables.all():
+        lines, rows, wide, tab = table.evaluate(
+            """(e) => [e.textContent.trimEnd().split("\\n").length,
+              e.scrollHeight / parseFloat(getComputedStyle(e).lineHeight),
+              e.scrollWidth > e.clientWidth + 1, e.tabIndex]"""
+        )
+        assert rows < lines + 1.5
+        assert not wide or tab == 0
+    assert page.locator(".output .gpt-wide-hint").count() >= 3
+    assert width_complaints(page) == []
+    context.close()
+
+
 PUT = "(html) => document.querySelector('article').insertAdjacentHTML('beforeend', html)"
 FAULTS = {
     "<button></button>": "button-name",

@@ -180,12 +180,11 @@ def test_the_taught_model_does_what_its_base_does_not():
     assert shipped.run_record("tales-sft")["command"] == "python data/align.py tales-sft"
 
 
-def test_the_reward_model_prefers_what_was_asked_for():
-    """A demonstration against that of another request; demonstrations are at 0 or above."""
+def test_the_reward_model_knows_a_sound_tale():
+    """A demonstration against its sentences in reverse order; whose it is, it does not read."""
     judge = Judge(*load_reward("tales-reward"))
-    requested = wanted(60, kinds=("tell",))
-    prompts = [r.text for r in requested]
-    own = judge.score(prompts, [r.demonstration for r in requested])
-    others = judge.score(prompts, [r.demonstration.split(". ")[0] + "." for r in requested])
-    assert (own > others).float().mean() > 0.8
+    requested = wanted(100, kinds=("tell",))
+    prompts, texts = [r.text for r in requested], [r.demonstration for r in requested]
+    turned = [". ".join(t.removesuffix(".").split(". ")[::-1]) + "." for t in texts]
+    assert (judge.score(prompts, texts) > judge.score(prompts, turned)).float().mean() > 0.85
     assert shipped.run_record("tales-reward")["valid"]["accuracy"] > 0.5

@@ -13,6 +13,7 @@ from gptcore.experiments.judging import (
     judged,
     labeler,
     ranked_by,
+    reads_request,
     shuffled,
     sided,
 )
@@ -109,6 +110,24 @@ def test_pairs_count_by_truth_and_equal_ones_do_not():
     ]
     assert sided(Longest(), rows) == [1.0, 0.0]
     assert sided(Longest(), rows[2:]) == []
+
+
+class Asked:
+    """Reads the request: counts its words in the response."""
+
+    def score(self, prompts, responses):
+        """How many."""
+        pairs = zip(prompts, responses, strict=True)
+        return torch.tensor([float(len(set(p.split()) & set(r.split()))) for p, r in pairs])
+
+
+def test_who_reads_the_request_is_told_from_who_does_not():
+    """Words in common tell a demonstration from another one; a constant is right in half."""
+    n = 2 * judging.N_JUDGED
+    assert sum(reads_request(Asked())) >= 0.75 * n
+    assert 0.2 < sum(reads_request(Longest())) / n < 0.8
+    monotone = type("Same", (), {"score": lambda self, p, r: torch.zeros(len(p))})()
+    assert reads_request(monotone) == [0.5] * n
 
 
 def test_what_a_run_of_the_grid_gives():
