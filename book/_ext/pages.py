@@ -36,7 +36,8 @@ def description(doctree: nodes.document) -> str:
 def is_table(text: str) -> bool:
     """Whether what a cell printed stands in columns: two lines or more with gaps, none too long."""
     lines = text.splitlines()
-    return max(map(len, lines), default=0) <= LINE and sum(map(bool, map(COLUMNS.search, lines))) > 1
+    gaps = sum(bool(COLUMNS.search(line)) for line in lines)
+    return gaps > 1 and max(map(len, lines)) <= LINE
 
 
 def columns(app: Sphinx, doctree: nodes.document, docname: str) -> None:

@@ -1,7 +1,7 @@
 // What a network writes as it learns: its losses over the tokens read, and its text at the moment
 // that a slider, or a click into the plot, chooses.
 
-import { choose, count, h, idFor, mount, s, say, unseen } from "../shared/kit.js";
+import { choose, count, fitted, h, idFor, mount, s, say, unseen } from "../shared/kit.js";
 import { nearest, path, span, ticks } from "../shared/plot.js";
 
 const HUES = ["var(--gpt-6)", "var(--gpt-1)", "var(--gpt-2)", "var(--gpt-3)"];
@@ -120,10 +120,6 @@ export default {
   render({ model, el }) {
     const view = build(model);
     listen(view);
-    const resized = () => {
-      view.width = Math.floor(view.root.clientWidth) - 4;
-      view.update();
-    };
-    return mount(el, view, { traits: TRAITS, resized });
+    return mount(el, view, { traits: TRAITS, resized: fitted(view) });
   },
 };

@@ -1,7 +1,7 @@
 // What a label is worth: a point for each way and number of labels, its interval, a dot for each run;
 // two points side by side, and whether chance alone could have made their difference.
 
-import { button, choose, h, hit, mount, plural, s, say, unseen } from "../shared/kit.js";
+import { button, choose, fitted, h, hit, mount, plural, s, say, unseen } from "../shared/kit.js";
 import { path, ticks } from "../shared/plot.js";
 
 const HUES = ["var(--gpt-1)", "var(--gpt-2)", "var(--gpt-3)", "var(--gpt-4)", "var(--gpt-5)"];
@@ -166,10 +166,6 @@ export default {
   render({ model, el }) {
     const view = build(model);
     listen(view);
-    const resized = () => {
-      view.width = Math.floor(view.root.clientWidth) - 4;
-      view.update();
-    };
-    return mount(el, view, { traits: TRAITS, resized });
+    return mount(el, view, { traits: TRAITS, resized: fitted(view) });
   },
 };

@@ -1,7 +1,7 @@
 // A training curve that grows: lines over one pair of axes, redrawn whenever Python sends points.
 // The legend tells the newest values, or those at the place that is pointed at or chosen by keys.
 
-import { along, h, later, mount, pointing, s, unseen } from "../shared/kit.js";
+import { along, fitted, h, later, mount, pointing, s, unseen } from "../shared/kit.js";
 import { nearest, path, span, ticks } from "../shared/plot.js";
 
 const HEIGHT = 332; // with title and legend as high as the figure that takes its place in the end
@@ -128,10 +128,6 @@ export default {
   render({ model, el }) {
     const view = build(model);
     listen(view);
-    const resized = () => {
-      view.width = view.root.clientWidth - 4;
-      view.update();
-    };
-    return mount(el, view, { traits: ["series", "title", "alt"], resized });
+    return mount(el, view, { traits: ["series", "title", "alt"], resized: fitted(view) });
   },
 };

@@ -3,7 +3,7 @@
 // the reader has said where it is highest.
 
 import { pick } from "../shared/asked.js";
-import { button, choose, h, hit, idFor, mount, s, say, unseen, within } from "../shared/kit.js";
+import { button, choose, fitted, h, hit, idFor, mount, s, say, unseen, within } from "../shared/kit.js";
 import { nearest, path, span, ticks } from "../shared/plot.js";
 
 const TRAITS = ["settings", "runs", "texts", "run", "at", "across", "covered", "guess", "alt"];
@@ -381,10 +381,6 @@ export default {
   render({ model, el }) {
     const view = build(model);
     listen(view);
-    const resized = () => {
-      view.width = Math.floor(view.root.clientWidth) - 4;
-      view.update();
-    };
-    return mount(el, view, { traits: TRAITS, resized });
+    return mount(el, view, { traits: TRAITS, resized: fitted(view) });
   },
 };

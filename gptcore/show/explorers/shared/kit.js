@@ -71,6 +71,12 @@ export function say(view, text) {
 /** What a screen reader hears: the element for `say`. */
 export const unseen = () => h("p", { class: "gpt-unseen", "aria-live": "polite" });
 
+/** For `mount`: a view whose picture is as wide as the explorer, but for its border. */
+export const fitted = (view) => () => {
+  view.width = Math.floor(view.root.clientWidth) - 4;
+  view.update();
+};
+
 /**
  * Put `view.root` on the page and keep it right: `view.update` is called now and whenever one of
  * the model's `traits` changes, `resized` when `watched` has another size, `painted` when the
