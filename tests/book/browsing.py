@@ -84,6 +84,9 @@ CHARTS_WRONG = r"""() => {
   return found;
 }"""
 
+# What a request ends with whose page was left or loaded again before the answer came.
+LEFT = "net::ERR_ABORTED"
+
 
 @dataclass
 class Watch:
@@ -137,6 +140,8 @@ class Watch:
             self.complaints.append(f"asked for {request.url}")
 
     def _failed(self, request: Request) -> None:
+        if request.failure == LEFT:
+            return
         self.complaints.append(f"failed to load {request.url}: {request.failure}")
 
     def _response(self, response) -> None:
