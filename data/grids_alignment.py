@@ -20,6 +20,8 @@ SEEDS, FIVE = (0, 1, 2), (0, 1, 2, 3, 4)
 """Five where three leave it open whether PPO is ahead of where it began, and what a learned reward
 comes to."""
 POLICY, BASIC = "tales-sft", "beta 0.05"
+BODIES = (POLICY, "tales-brief", "tales-brief-1m")
+"""Where policies and reward models begin."""
 
 
 def obeying() -> list[Grid]:
@@ -71,7 +73,7 @@ def judging() -> list[Grid]:
             tuple(Condition(*one) for one in conditions.items()),
             SEEDS,
             budget,
-            " ".join(map(digest, (POLICY, "tales-brief", "tales-brief-1m"))),
+            " ".join(map(digest, BODIES)),
         )
     ]
 
@@ -95,9 +97,17 @@ def optimizing() -> list[Grid]:
         policy("beta 0, 400 labels", 0.0, judge(400)),
         policy("beta 0, length liked", 0.0, judge(bias=1.0)),
         policy("beta 0, worst of three", 0.0, judge(), judges=3, how="worst"),
+        policy("beta 0, from the base", 0.0, judge(body="tales-brief")),
+        policy("beta 0, from the 1m base", 0.0, judge(body="tales-brief-1m")),
+        *(
+            policy(f"{name}, {how}", beta, judge(3200), again={"after": after, "shown": shown})
+            for name, beta, after in (("beta 0", 0.0, 40), (BASIC, 0.05, 100))
+            for how, shown in (("3200 labels", False), ("second round", True))
+        ),
     )
     budget = "100 iterations of 64 replies; one rate, chosen of three where beta is 0.05"
-    return [Grid("optimizing", optimized, conditions, SEEDS, budget, digest(POLICY))]
+    weights = " ".join(map(digest, BODIES))
+    return [Grid("optimizing", optimized, conditions, SEEDS, budget, weights)]
 
 
 def choosing() -> list[Grid]:

@@ -14,7 +14,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,8 +28,10 @@ from gptcore.experiments.obeying import fulfilled, replies, wanted
 from gptcore.experiments.records import digest_of, packed
 from gptcore.heads.reward import Judge, Scorer
 from gptcore.labelled.dialogues import Comparison, Told
+from gptcore.model import GPT
 from gptcore.tales.labelers import Labeler, liking, noise_for
 from gptcore.tales.requests import Request
+from gptcore.tokenizer import Tokenizer
 from gptcore.train.ppo_state import digest
 from gptcore.train.reward import Reward, accuracy_on, agreement, margins_on
 from gptcore.train.stage_recipes import StageRecipe
@@ -77,6 +79,23 @@ def rated(requested: Sequence[Request], texts: Sequence[str], k: int) -> tuple[C
     )
 
 
+def beside(
+    policy: str, rows: Sequence[Comparison], requested: Sequence[Request], seed: int
+) -> tuple[Comparison, ...]:
+    """The same requests, the last half of the replies to each by another policy; unranked.
+
+    Labelers so see as many replies as before, and both policies side by side (Stiennon et al. 2020,
+    §3.1, compare replies of several policies).
+    """
+    model, tokenizer = load(policy)
+    assert tokenizer is not None
+    k = len(rows[0].responses)
+    many = [r.text for r in requested for _ in range(k - k // 2)]
+    theirs = iter(replies(model, tokenizer, many, (seed, len(rows), 8))[1])
+    texts = [c.responses[i] if i < k // 2 else next(theirs) for c in rows for i in range(k)]
+    return rated(requested, texts, k)
+
+
 def labeler(settings: dict[str, Any], rows: Sequence[Comparison], seed: int) -> Labeler:
     """Somebody who agrees with another as often as `settings` says, with its taste for length."""
     agree, bias = settings.get("agree", AGREE), settings.get("bias", 0.0)
@@ -109,32 +128,48 @@ def judge_of(settings: dict[str, Any], seed: int) -> Judge:
     Args:
         settings: `policy`, whose replies are compared; `body`, where the reward model begins
             (the policy); `labels`, requests whose replies are compared; `agree` and `bias` of the
-            labelers; `lr`, `epochs`, `batch_size`; perhaps `together` (True) and `ranks`
-            ("shuffled" for none that say anything).
+            labelers; `lr`, `epochs`, `batch_size`; perhaps `together` (True), `ranks` ("shuffled"
+            for none that say anything), and `shown`, a policy that wrote half of the replies to the
+            second half of the requests.
         seed: draws replies, labelers and the order of the comparisons.
     """
-    read = {settings["policy"], settings.get("body", settings["policy"])}
+    read = {settings[name] for name in ("policy", "body", "shown") if name in settings}
     weights = sorted(digest(load(name)[0]) for name in read)
     folder = JUDGES / digest_of({**settings, "seed": seed, "weights": weights})
-    if not folder.is_dir():
-        stage = learned(settings, seed)
-        JUDGES.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=JUDGES))
-        save(made, stage.model, stage.tokenizer)
-        try:
-            made.rename(folder)
-        except OSError:  # another process was first
-            shutil.rmtree(made)
+    kept(folder, lambda: _learned(settings, seed))
     model, tokenizer = load_reward(folder)
     assert tokenizer is not None
     return Judge(model, tokenizer)
+
+
+def _learned(settings: dict[str, Any], seed: int) -> tuple[GPT, Tokenizer]:
+    stage = learned(settings, seed)
+    return stage.model, stage.tokenizer
+
+
+def kept(folder: Path, make: Callable[[], tuple[GPT, Tokenizer]]) -> None:
+    """What `make` gives is made once and kept in a folder."""
+    if folder.is_dir():
+        return
+    made = make()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    written = Path(tempfile.mkdtemp(dir=folder.parent))
+    save(written, *made)
+    try:
+        written.rename(folder)
+    except OSError:  # another process was first
+        shutil.rmtree(written)
 
 
 def learned(settings: dict[str, Any], seed: int) -> Reward:
     """A reward model taught on rankings, its demonstrations at 0."""
     rows = compared(settings["policy"], settings["labels"], "train", seed)
     held = compared(settings["policy"], N_CHOOSING, "valid", seed)
-    rows, held = (ranked_by(labeler(settings, each, seed + 1), each) for each in (rows, held))
+    who = [labeler(settings, each, seed + 1) for each in (rows, held)]
+    if "shown" in settings:
+        half, requested = len(rows) // 2, wanted(len(rows), "train", COMPARED, TELL)
+        rows = (*rows[:half], *beside(settings["shown"], rows[half:], requested[half:], seed))
+    rows, held = (ranked_by(*each) for each in zip(who, (rows, held), strict=True))
     if settings.get("ranks") == "shuffled":
         rows = shuffled(rows, seed)
     body, tokenizer = load(settings.get("body", settings["policy"]))

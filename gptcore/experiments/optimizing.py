@@ -7,7 +7,7 @@ Overoptimization" (learned and true reward against the distance from where the p
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from gptcore.checkpoint import load
-from gptcore.experiments.judging import TELL, compared, judge_of, rated, sided
+from gptcore.experiments import judging
+from gptcore.experiments.judging import TELL, beside, compared, judge_of, kept, rated, sided
 from gptcore.experiments.obeying import ROOM, fulfilled, replies, wanted
 from gptcore.experiments.pretraining import window_losses
-from gptcore.experiments.records import packed
+from gptcore.experiments.records import digest_of, packed
 from gptcore.heads.ensemble import Ensemble
 from gptcore.heads.reward import Judge
 from gptcore.model import GPT
@@ -29,8 +30,9 @@ from gptcore.tales import brief
 from gptcore.text.streams import Batches
 from gptcore.tokenizer import Tokenizer
 from gptcore.train.ppo import ppo
-from gptcore.train.ppo_config import PPOConfig
+from gptcore.train.ppo_config import PPOConfig, PPOStep
 from gptcore.train.ppo_parts import log_probs
+from gptcore.train.ppo_state import digest
 
 N_ASKED, N_VALID, N_OTHERS = 120, 120, 100
 """Requests to tell a tale to report on and to choose by; requests of other kinds."""
@@ -54,7 +56,9 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         settings: `policy`, where it begins; `judge`, as of `judging.judge_of`, perhaps with
             `judges`, how many there are, and `how` they are one (see `Ensemble`); `lr` of the
             policy, half of the value function's; `ppo`, other fields of PPOConfig; perhaps
-            `looks`.
+            `looks`; perhaps `again`, for a second round of labels: a first policy is trained on
+            half of them and stopped `after` so many iterations, and where it is `shown`, half of
+            the replies to the other half of the requests are its own.
         seed: draws the reward model, the order of the requests, all replies.
 
     Returns:
@@ -62,15 +66,18 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         test requests after n iterations; `course` has the mean of both, KL, words, and the replies
         to the first three. `items` are those of the last look. `others` is the mean true reward of
         the kinds that were not practised, `text` the loss on brief tales, each (before, after);
-        "sided" says for pairs of the last policy's replies whether the judge prefers the better.
+        "sided" says for pairs of the last policy's replies whether the judge prefers the better,
+        "both" the same for replies by the policy it begins with and by that of the first round.
     """
     torch.set_num_threads(1)
     policy, tokenizer = load(settings["policy"])
     assert tokenizer is not None
-    first, config = copy.deepcopy(policy).eval(), _config(settings, seed)
-    judges = _judges(settings, seed)
-    judge = judges[0] if len(judges) == 1 else Ensemble(judges, settings["how"])
-    looks = [at for at in settings.get("looks", LOOKS) if at <= config.steps]
+    first, again = copy.deepcopy(policy).eval(), settings.get("again")
+    shown = _earlier(settings, seed) if again else None
+    judges = _judges(settings, seed, shown if again and again["shown"] else None)
+    judge = _as_one(settings, judges)
+    steps = _config(settings, seed).steps
+    looks = [at for at in settings.get("looks", LOOKS) if at <= steps]
     found: dict[str, Any] = {"course": []}
 
     def look(step: int) -> None:
@@ -78,9 +85,7 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
 
     before, followed = _aside(first, tokenizer, seed), []
     look(0)
-    prompts = list(dict.fromkeys(r.text for r in wanted(N_PROMPTS, "train", PRACTISED, TELL)))
-    rest = {"value": judges[0].model, "text": _text(tokenizer, seed) if config.ptx else None}
-    for step in ppo(policy, tokenizer, prompts, judge.score, config, **rest):
+    for step in _practised(policy, tokenizer, judges, settings, seed):
         followed.append(step)
         if step.step in looks:
             look(step.step)
@@ -92,6 +97,7 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "others": [before[0], after[0]],
         "text": [before[1], after[1]],
         "sided": packed(_sided(policy, tokenizer, judges[0], seed)),
+        **({"both": packed(_both(settings, shown, judges[0], seed))} if shown else {}),
         **found,
     }
 
@@ -125,9 +131,52 @@ def _in_fives(steps: Sequence[Any]) -> list[list[float]]:
     return [[round(fmean(getattr(s, x) for s in part), 4) for x in FOLLOWED] for part in parts]
 
 
-def _judges(settings: dict[str, Any], seed: int) -> list[Judge]:
-    n = settings.get("judges", 1)
-    return [judge_of(settings["judge"], seed + 1000 * at) for at in range(n)]
+def _judges(settings: dict[str, Any], seed: int, shown: str | None = None) -> list[Judge]:
+    own = {**settings["judge"], **({"shown": shown} if shown else {})}
+    return [judge_of(own, seed + 1000 * at) for at in range(settings.get("judges", 1))]
+
+
+def _as_one(settings: dict[str, Any], judges: Sequence[Judge]) -> Judge | Ensemble:
+    return judges[0] if len(judges) == 1 else Ensemble(judges, settings["how"])
+
+
+def _practised(
+    policy: GPT, tokenizer: Tokenizer, judges: Sequence[Judge], settings: dict[str, Any], seed: int
+) -> Iterator[PPOStep]:
+    """The policy is trained as settings ask for; the value function begins at the first judge."""
+    config = _config(settings, seed)
+    prompts = list(dict.fromkeys(r.text for r in wanted(N_PROMPTS, "train", PRACTISED, TELL)))
+    rest = {"value": judges[0].model, "text": _text(tokenizer, seed) if config.ptx else None}
+    judge = _as_one(settings, judges)
+    yield from ppo(policy, tokenizer, prompts, judge.score, config, **rest)
+
+
+def _earlier(settings: dict[str, Any], seed: int) -> str:
+    """Where the policy of a first round is kept, of half the labels, stopped on its way."""
+    labels, after = settings["judge"]["labels"] // 2, settings["again"]["after"]
+    first = {name: settings[name] for name in ("policy", "lr", "ppo")}
+    first["judge"] = {**settings["judge"], "labels": labels}
+    weights = digest(load(settings["policy"])[0])
+    named = {**first, "after": after, "seed": seed, "weights": weights}
+    folder = judging.JUDGES / "policies" / digest_of(named)
+    kept(folder, lambda: _stopped(first, seed, after))
+    return str(folder)
+
+
+def _stopped(settings: dict[str, Any], seed: int, after: int) -> tuple[GPT, Tokenizer]:
+    """A policy after so many iterations."""
+    policy, tokenizer = load(settings["policy"])
+    assert tokenizer is not None
+    for step in _practised(policy, tokenizer, _judges(settings, seed), settings, seed):
+        if step.step == after:
+            break
+    return policy.eval(), tokenizer
+
+
+def _both(settings: dict[str, Any], shown: str, judge: Judge, seed: int) -> list[float]:
+    """Of test replies by two policies side by side: whether the judge prefers the better one."""
+    rows = compared(settings["policy"], N_ASKED, "test", seed)
+    return sided(judge, beside(shown, rows, wanted(N_ASKED, "test", 0, TELL), seed))
 
 
 def _look(

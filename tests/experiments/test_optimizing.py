@@ -55,6 +55,38 @@ def test_text_is_read_where_it_has_a_weight(monkeypatch: pytest.MonkeyPatch):
     assert read == [1]
 
 
+def test_a_second_round_shows_labelers_what_the_first_policy_wrote(monkeypatch):
+    """The first policy is the recorded run, stopped; its replies are half of the second half."""
+    seen, told = [], judging.Told
+    monkeypatch.setattr(judging, "Told", lambda *given: seen.append(given[1]) or told(*given))
+    again = {"after": 1, "shown": True}
+    found = {
+        shown: optimized({**SETTINGS, "again": {**again, "shown": shown}}, 5)
+        for shown in (False, True)
+    }
+    assert {"0", "1"} >= set(found[True]["both"]) and found[True]["both"] != ""
+    assert "both" not in optimized(SETTINGS, 5)
+    half, plain, shown = seen  # of the first round, and of both conditions
+    assert len(half) == 8 and len(plain) == len(shown) == 16
+    assert [c.responses for c in plain[:8]] == [c.responses for c in shown[:8]]
+    assert [c.prompt for c in plain] == [c.prompt for c in shown]
+    for one, other in zip(plain[8:], shown[8:], strict=True):
+        assert one.responses[:2] == other.responses[:2]
+        assert one.responses[2:] != other.responses[2:]
+        assert one.truth[:2] == other.truth[:2]
+
+
+def test_the_policy_of_a_first_round_is_the_run_stopped_on_its_way():
+    """After two iterations as far from the beginning as the run itself is."""
+    _, tokenizer = load("tales-sft")
+    run = optimized({**SETTINGS, "judge": {**JUDGE, "labels": 8}}, 0)
+    settings = {**SETTINGS, "again": {"after": 2, "shown": False}}
+    stopped, _ = load(optimizing._earlier(settings, 0))
+    prompts = [r.text for r in optimizing.wanted(6, "test", 0, ("tell",))]
+    rows, texts = replies(stopped, tokenizer, prompts, (0, 2, 3))
+    assert [text for text, *_ in run["course"][-1]["replies"]] == texts[: optimizing.SHOWN]
+
+
 def test_distance_is_that_of_the_replies():
     """0 from itself; of another network what its log-probabilities say."""
     policy, tokenizer = load("tales-sft")
