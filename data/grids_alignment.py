@@ -13,7 +13,7 @@ from grids_finetuning import digest
 from gptcore.experiments import Condition, Grid
 from gptcore.experiments.judging import judged
 from gptcore.experiments.obeying import taught
-from gptcore.experiments.optimizing import chosen_of, optimized
+from gptcore.experiments.optimizing import chosen_of, optimized, preferred
 
 RATES = ({"lr": 1e-3}, {"lr": 3e-3}, {"lr": 6e-3})
 SEEDS, FIVE = (0, 1, 2), (0, 1, 2, 3, 4)
@@ -88,12 +88,16 @@ def policy(name: str, beta: float, reward: dict[str, Any], **more: Any) -> Condi
 def optimizing() -> list[Grid]:
     """Policies by the price of distance, by reward model, with text, and in the limit."""
     basic = {"policy": POLICY, "ppo": {"beta": 0.05}, "judge": judge()}
+    group = {"advantage": "group", "batch_size": 16, "n_samples": 4}
+    grouped = {"policy": POLICY, "ppo": {"beta": 0.05, **group}, "judge": judge()}
+    rates = tuple({"lr": lr} for lr in (2.5e-4, 5e-4, 1e-3))
     conditions = (
-        Condition(BASIC, basic, tuple({"lr": lr} for lr in (2.5e-4, 5e-4, 1e-3)), seeds=FIVE),
+        Condition(BASIC, basic, rates, seeds=FIVE),
         replace(policy("beta 0", 0.0, judge()), seeds=FIVE),
         policy("beta 0.05, shuffled ranks", 0.05, judge(ranks="shuffled")),
         policy("beta 0.2", 0.2, judge()),
         policy("beta 0.05, text", 0.05, judge(), ppo={"ptx": 1.0}),
+        policy("beta 0.05, demonstrations", 0.05, judge(), ppo={"ptx": 1.0}, text="demonstrations"),
         policy("beta 0, 400 labels", 0.0, judge(400)),
         policy("beta 0, length liked", 0.0, judge(bias=1.0)),
         policy("beta 0, worst of three", 0.0, judge(), judges=3, how="worst"),
@@ -104,10 +108,27 @@ def optimizing() -> list[Grid]:
             for name, beta, after in (("beta 0", 0.0, 40), (BASIC, 0.05, 100))
             for how, shown in (("3200 labels", False), ("second round", True))
         ),
+        Condition("GRPO", grouped, rates),
     )
     budget = "100 iterations of 64 replies; one rate, chosen of three where beta is 0.05"
+    own = {"epochs": 1.0, "batch_size": 16, "beta": 0.1}
+    direct = Condition(
+        "DPO",
+        {"policy": POLICY, "judge": judge(), **own},
+        tuple({"lr": lr} for lr in (3e-5, 1e-4, 3e-4)),
+    )
     weights = " ".join(map(digest, BODIES))
-    return [Grid("optimizing", optimized, conditions, SEEDS, budget, weights)]
+    return [
+        Grid("optimizing", optimized, conditions, SEEDS, budget, weights),
+        Grid(
+            "optimizing",
+            preferred,
+            (direct,),
+            SEEDS,
+            "100 updates, the rankings read once; one rate, chosen of three",
+            weights,
+        ),
+    ]
 
 
 def choosing() -> list[Grid]:

@@ -163,6 +163,17 @@ def kept(folder: Path, make: Callable[[], tuple[GPT, Tokenizer]]) -> None:
 
 def learned(settings: dict[str, Any], seed: int) -> Reward:
     """A reward model taught on rankings, its demonstrations at 0."""
+    body, tokenizer = load(settings.get("body", settings["policy"]))
+    told, recipe = rankings(settings, seed), taught_by(settings, seed)
+    stage = Reward(body, tokenizer, told, recipe, together=settings.get("together", True))
+    for _ in stage.fit():
+        pass
+    stage.finish(stage.model)
+    return stage
+
+
+def rankings(settings: dict[str, Any], seed: int) -> Told[Comparison]:
+    """What labelers say of a policy's replies, for training and for choosing."""
     rows = compared(settings["policy"], settings["labels"], "train", seed)
     held = compared(settings["policy"], N_CHOOSING, "valid", seed)
     who = [labeler(settings, each, seed + 1) for each in (rows, held)]
@@ -172,15 +183,13 @@ def learned(settings: dict[str, Any], seed: int) -> Reward:
     rows, held = (ranked_by(*each) for each in zip(who, (rows, held), strict=True))
     if settings.get("ranks") == "shuffled":
         rows = shuffled(rows, seed)
-    body, tokenizer = load(settings.get("body", settings["policy"]))
+    return Told("rankings", rows, held)
+
+
+def taught_by(settings: dict[str, Any], seed: int) -> StageRecipe:
+    """How a network learns from rankings."""
     how = {name: settings[name] for name in ("lr", "epochs", "batch_size")}
-    recipe = StageRecipe(dropout=0.0, seed=seed, longest_prompt=150, **how)
-    told = Told("rankings", rows, held)
-    stage = Reward(body, tokenizer, told, recipe, together=settings.get("together", True))
-    for _ in stage.fit():
-        pass
-    stage.finish(stage.model)
-    return stage
+    return StageRecipe(dropout=0.0, seed=seed, longest_prompt=150, **how)
 
 
 def judged(settings: dict[str, Any], seed: int) -> dict[str, Any]:

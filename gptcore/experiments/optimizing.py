@@ -1,4 +1,4 @@
-"""A policy learns from a learned reward; the true one is watched. PPO and best-of-n, for a grid.
+"""A policy learns from a learned reward; the true one is watched. PPO, DPO, best-of-n, for a grid.
 
 Source: InstructGPT §3.5 and App. C.4; Gao et al. 2022, "Scaling Laws for Reward Model
 Overoptimization" (learned and true reward against the distance from where the policy began).
@@ -7,7 +7,7 @@ Overoptimization" (learned and true reward against the distance from where the p
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from gptcore.checkpoint import load
 from gptcore.experiments import judging
 from gptcore.experiments.judging import TELL, beside, compared, judge_of, kept, rated, sided
-from gptcore.experiments.obeying import ROOM, fulfilled, replies, wanted
+from gptcore.experiments.obeying import DEMONSTRATED, ROOM, fulfilled, replies, wanted
 from gptcore.experiments.pretraining import window_losses
 from gptcore.experiments.records import digest_of, packed
 from gptcore.heads.ensemble import Ensemble
@@ -29,6 +29,7 @@ from gptcore.scoring.true_reward import Reward
 from gptcore.tales import brief
 from gptcore.text.streams import Batches
 from gptcore.tokenizer import Tokenizer
+from gptcore.train.dpo import Dpo
 from gptcore.train.ppo import ppo
 from gptcore.train.ppo_config import PPOConfig, PPOStep
 from gptcore.train.ppo_parts import log_probs
@@ -45,7 +46,7 @@ SHOWN = 3
 N_BEST, NS = 64, (1, 2, 4, 8, 16, 32, 64)
 OTHERS = ("answer", "sum", "refuse")
 UNHEARD, N_TEXTS = 0.6, 3000
-"""Share of invented names in the text that PPO-ptx reads, and how many tales it has."""
+"""Share of invented names in the tales that PPO-ptx reads, and how many tales or demonstrations."""
 FOLLOWED = ("kl", "reward", "length", "entropy", "clip_fraction", "value_error", "unstopped")
 
 
@@ -56,9 +57,10 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         settings: `policy`, where it begins; `judge`, as of `judging.judge_of`, perhaps with
             `judges`, how many there are, and `how` they are one (see `Ensemble`); `lr` of the
             policy, half of the value function's; `ppo`, other fields of PPOConfig; perhaps
-            `looks`; perhaps `again`, for a second round of labels: a first policy is trained on
-            half of them and stopped `after` so many iterations, and where it is `shown`, half of
-            the replies to the other half of the requests are its own.
+            `looks`; perhaps `text`, what is mixed in where `ptx` is more than 0 ("tales", or
+            "demonstrations"); perhaps `again`, for a second round of labels: a first policy is
+            trained on half of them and stopped `after` so many iterations, and where it is `shown`,
+            half of the replies to the other half of the requests are its own.
         seed: draws the reward model, the order of the requests, all replies.
 
     Returns:
@@ -98,6 +100,46 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         "text": [before[1], after[1]],
         "sided": packed(_sided(policy, tokenizer, judges[0], seed)),
         **({"both": packed(_both(settings, shown, judges[0], seed))} if shown else {}),
+        **found,
+    }
+
+
+def preferred(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """A policy is trained by DPO on the rankings that a reward model would have learned from.
+
+    Args:
+        settings: `policy`, where it begins; `judge`, as of `judging.judge_of`: its rankings teach
+            the policy, and it says the learned reward; `lr`, `epochs`, `batch_size` of the policy;
+            `beta`; perhaps `looks`.
+        seed: as of `optimized`; draws the order of the rankings, too.
+
+    Returns:
+        As `optimized`, without what belongs to PPO; a look is after so many updates.
+    """
+    torch.set_num_threads(1)
+    first, tokenizer = load(settings["policy"])
+    assert tokenizer is not None
+    judge, told = judge_of(settings["judge"], seed), judging.rankings(settings["judge"], seed)
+    recipe = judging.taught_by(settings, seed)
+    stage = Dpo(first, tokenizer, told, recipe, beta=settings["beta"])
+    looks, found = settings.get("looks", LOOKS), {"course": []}
+
+    def look(step: int) -> None:
+        policy = stage.model.eval()
+        found["course"].append(_look(policy, first, tokenizer, judge, seed, step, found))
+
+    before = _aside(first, tokenizer, seed)
+    look(0)
+    for step in stage.fit():
+        if step.step in looks:
+            look(step.step)
+            stage.model.train()
+    after = _aside(stage.model.eval(), tokenizer, seed)
+    return {
+        **_reported(found, found["course"][-1]["step"]),
+        "valid": _chosen_by(stage.model, tokenizer, seed),
+        "others": [before[0], after[0]],
+        "text": [before[1], after[1]],
         **found,
     }
 
@@ -146,9 +188,10 @@ def _practised(
     """The policy is trained as settings ask for; the value function begins at the first judge."""
     config = _config(settings, seed)
     prompts = list(dict.fromkeys(r.text for r in wanted(N_PROMPTS, "train", PRACTISED, TELL)))
-    rest = {"value": judges[0].model, "text": _text(tokenizer, seed) if config.ptx else None}
+    text = _text(tokenizer, settings.get("text", "tales"), seed) if config.ptx else None
+    value = judges[0].model if config.advantage == "gae" else None
     judge = _as_one(settings, judges)
-    yield from ppo(policy, tokenizer, prompts, judge.score, config, **rest)
+    yield from ppo(policy, tokenizer, prompts, judge.score, config, value=value, text=text)
 
 
 def _earlier(settings: dict[str, Any], seed: int) -> str:
@@ -235,14 +278,22 @@ def _aside(policy: GPT, tokenizer: Tokenizer, seed: int) -> tuple[float, float]:
 
 def _stream(tokenizer: Tokenizer, n: int, part: str) -> np.ndarray:
     """Brief tales as a policy was pre-trained on them, one behind the other."""
+    return _joined(tokenizer, brief.documents(n, 0.3, part=part, unheard=UNHEARD))
+
+
+def _joined(tokenizer: Tokenizer, texts: Iterable[str]) -> np.ndarray:
     assert tokenizer.eot is not None
-    texts = brief.documents(n, 0.3, part=part, unheard=UNHEARD)
     return np.array([i for text in texts for i in (*tokenizer.encode(text), tokenizer.eot)])
 
 
-def _text(tokenizer: Tokenizer, seed: int) -> Batches:
-    """What PPO-ptx reads."""
-    return Batches(_stream(tokenizer, N_TEXTS, "train"), 8, 128, seed)
+def _text(tokenizer: Tokenizer, kind: str, seed: int) -> Batches:
+    """What PPO-ptx reads: brief tales, or the demonstrations that the policy was taught by."""
+    if kind == "demonstrations":
+        shown = wanted(N_TEXTS, "train", DEMONSTRATED)
+        ids = _joined(tokenizer, (f"{r.text}\n\n{r.demonstration}" for r in shown))
+    else:
+        ids = _stream(tokenizer, N_TEXTS, "train")
+    return Batches(ids, 8, 128, seed)
 
 
 def _sided(policy: GPT, tokenizer: Tokenizer, judge: Judge, seed: int) -> list[float]:

@@ -55,6 +55,42 @@ def test_text_is_read_where_it_has_a_weight(monkeypatch: pytest.MonkeyPatch):
     assert read == [1]
 
 
+def test_demonstrations_are_mixed_in_where_they_are_asked_for():
+    """All kinds of request with their replies, in place of tales."""
+    _, tokenizer = load("tales-sft")
+    text = optimizing._text(tokenizer, "demonstrations", 0).stream.tokens
+    first = optimizing.wanted(1, "train", optimizing.DEMONSTRATED)[0]
+    begins = tokenizer.encode(f"{first.text}\n\n{first.demonstration}")
+    assert text[: len(begins)].tolist() == begins
+    assert text[len(begins)] == tokenizer.eot
+
+
+def test_a_group_has_no_value_function():
+    """GRPO on the same reward: what is followed is told, the error of values is 0."""
+    ppo = {**PPO, "advantage": "group", "batch_size": 2, "n_samples": 2}
+    found = optimized({**SETTINGS, "ppo": ppo}, 0)
+    followed = dict(zip(optimizing.FOLLOWED, found["steps"][0], strict=True))
+    assert followed["value_error"] == 0 and len(found["course"]) == 3
+
+
+def test_dpo_learns_from_the_rankings_of_a_judge(monkeypatch):
+    """At first where the policy is; then it has moved, and other kinds of request are asked."""
+    seen, made = [], optimizing.Dpo
+    monkeypatch.setattr(
+        optimizing, "Dpo", lambda *given, **how: seen.append(given[2]) or made(*given, **how)
+    )
+    own = {"lr": 3e-3, "epochs": 1.0, "batch_size": 8, "beta": 0.1, "looks": (0, 1, 2)}
+    settings = {"policy": "tales-sft", "judge": JUDGE, **own}
+    found = optimizing.preferred(settings, 0)
+    assert [one["step"] for one in found["course"]] == [0, 1, 2]
+    assert found["course"][0]["kl"] == pytest.approx(0, abs=1e-3)
+    assert found["course"][2]["kl"] > 1e-2
+    assert seen[0].train == judging.rankings(JUDGE, 0).train and len(seen[0].train) == 16
+    assert found["items"] == found["true 2"] and len(found["others"]) == 2
+    basic = optimized({**SETTINGS, "looks": (0,)}, 0)
+    assert basic["true 0"] == found["true 0"]  # the same first look at the same policy
+
+
 def test_a_second_round_shows_labelers_what_the_first_policy_wrote(monkeypatch):
     """The first policy is the recorded run, stopped; its replies are half of the second half."""
     seen, told = [], judging.Told
