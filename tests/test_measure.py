@@ -18,7 +18,7 @@ from gptcore.experiments.induction import N_NAMED, reading_names
 from gptcore.experiments.judging import judged
 from gptcore.experiments.obeying import N_TEST as N_REQUESTS
 from gptcore.experiments.obeying import taught
-from gptcore.experiments.optimizing import N_ASKED, chosen_of, optimized
+from gptcore.experiments.optimizing import N_ASKED, chosen_of, optimized, preferred
 from gptcore.experiments.pretraining import REPORTING, network, pretrained
 from gptcore.experiments.records import CANDIDATE
 from gptcore.experiments.scaling import scaled
@@ -45,7 +45,7 @@ def test_every_record_is_fair(name: str) -> None:
     needed |= dict.fromkeys(on_corpora, {"shape", "tokenizer", "corpus", "updates", "batch_size"})
     needed |= {counted_words: {"corpus"}, counted: set(), taught: {"model", "n"}}
     needed |= {judged: {"policy", "labels", "lr"}, optimized: {"policy", "judge", "ppo"}}
-    needed |= {chosen_of: {"policy", "judge"}}
+    needed |= {chosen_of: {"policy", "judge"}, preferred: {"policy", "judge", "beta"}}
     grids = script.GRIDS[name]()
     names = [c.name for grid in grids for c in grid.conditions]
     assert len(set(names)) == len(names)
@@ -142,7 +142,7 @@ def test_what_is_on_record_belongs_to_the_grid(name: str) -> None:
             n_items = PER_ANSWER * len(options("mood"))
         elif grid.run is taught:  # a request
             n_items = N_REQUESTS
-        elif grid.run in (optimized, chosen_of):  # a request to tell a tale
+        elif grid.run in (optimized, chosen_of, preferred):  # a request to tell a tale
             n_items = N_ASKED
         elif grid.run is judged:  # a pair of replies that differ in truth, the same for all
             n_items = kept.runs(kept.conditions()[0]).items.shape[1]

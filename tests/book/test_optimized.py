@@ -124,6 +124,44 @@ def test_runs_are_chosen_by_settings_and_lines(browser: Browser, home: str) -> N
     context.close()
 
 
+def test_near_the_beginning_lines_that_go_far_are_cut(browser: Browser, tmp_path: Path) -> None:
+    """The axis ends at twice the shortest line; the point comes along, and an arrow says more."""
+    far = [*FREE, (80, 400.0, 2.5, 0.0)]
+    made = Optimized([run(0.0, 400, far), run(0.1, 400, HELD)], covered=False)
+    folder = write_page(tmp_path, made.twin()).parent
+    context = browser.new_context(viewport=DESK)
+    seen = watch(context, f"{folder.as_uri()}/")
+    page = seen.open("page.html")
+    near = page.get_by_role("button", name="Near the beginning")
+    assert " 80 " in told(page)
+    whole = page.locator(".op-plot text").all_text_contents()
+    near.click()
+    assert " 60 " in told(page) and near.get_attribute("aria-pressed") == "true"
+    cut = page.locator(".op-plot text").all_text_contents()
+    assert "20" in whole and "20" not in cut and "0 →" in cut and "0.1" in cut
+    box = page.locator(".op-plot").bounding_box()
+    dots = page.locator(".op-dot").evaluate_all("d => d.map((e) => +e.getAttribute('cx'))")
+    assert len(dots) == 8 and max(dots) <= box["width"]
+    page.locator("input[type=range]").press("ArrowRight")  # further than that: the axis follows
+    assert " 80 " in told(page)
+    assert "20" in page.locator(".op-plot text").all_text_contents()
+    near.click()
+    after(page)
+    assert near.get_attribute("aria-pressed") == "false"
+    assert seen.complaints + drawing_complaints(page) + width_complaints(page) == []
+    context.close()
+
+
+def test_near_is_offered_where_it_helps(browser: Browser, home: str) -> None:
+    """Lines of like length need no second axis."""
+    context = browser.new_context(viewport=DESK)
+    seen = watch(context, home)
+    page = seen.open("page.html")
+    after(page)
+    assert not page.get_by_role("button", name="Near the beginning").is_visible()
+    context.close()
+
+
 def test_answers_stand_beside_the_first_ones_as_text(browser: Browser, home: str) -> None:
     """Markup is shown, an empty reply is named, bars go from 0 by the reward."""
     context = browser.new_context(viewport=DESK)

@@ -57,6 +57,16 @@ test("heights lie between points, in whatever order these came, and nowhere beyo
   assert.equal(optimized.heightAt([1, 1], [3, 4], 1), 3);
 });
 
+test("near the beginning the axis ends at twice the shortest line, or where the chosen point is", () => {
+  assert.ok(optimized.extent([free, held], false, 0) > 3);
+  assert.equal(optimized.extent([free, poor], true, 0), optimized.extent([free, poor], false, 0)); // 4, beyond 3
+  const long = run([0, 1], [0, 1, 400], [0, 1, 2], [0.4, 0.5, 0]);
+  assert.equal(optimized.extent([long, held], true, 1), 3);
+  assert.equal(optimized.extent([long, held], true, 2), optimized.extent([long, held], false, 2));
+  assert.deepEqual(optimized.shown(long, "true", 10.5), [0.4, 0.5, 0.25]);
+  assert.deepEqual(optimized.shown(held, "true", 3), held.true);
+});
+
 test("runs are compared where both have the same √KL, and nowhere else", () => {
   // At √KL 1: 0.50 and 0.53. At 1.5: 0.5 + 0.12 * 0.5 / 1.1 = 0.5545 and 0.55.
   assert.ok(Math.abs(optimized.apart(free, held) - 0.03) < 1e-9);

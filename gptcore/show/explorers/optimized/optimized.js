@@ -6,7 +6,7 @@ import { pick } from "../shared/asked.js";
 import { button, choose, fitted, h, hit, idFor, mount, s, say, unseen, within } from "../shared/kit.js";
 import { nearest, path, span, ticks } from "../shared/plot.js";
 
-const TRAITS = ["settings", "runs", "texts", "run", "at", "across", "covered", "guess", "alt"];
+const TRAITS = ["settings", "runs", "texts", "run", "at", "across", "near", "covered", "guess", "alt"];
 const KINDS = { learned: "learned reward", true: "true reward" };
 const PANEL = 150, GAP = 34, EDGE = { left: 44, right: 52, top: 24, bottom: 44 };
 const HEIGHT = EDGE.top + 2 * PANEL + GAP + EDGE.bottom;
@@ -59,6 +59,20 @@ export function apart(one, other) {
     return a === null || b === null ? [] : [Math.abs(a - b)];
   });
   return gaps.length ? Math.max(...gaps) : null;
+}
+
+/** How far the axis reaches, in √KL: past the end of all lines or, near the beginning, to twice the
+ *  end of the shortest and at least to point `at` of the first. */
+export function extent(lines, near, at) {
+  const ends = lines.map((run) => Math.max(...rootsOf(run))), [, whole] = span([0, ...ends], 0.02);
+  if (!near) return whole;
+  return Math.min(whole, Math.max(2 * Math.min(...ends), 1.02 * rootsOf(lines[0])[at]));
+}
+
+/** The heights of a line that an axis as long as this one shows. */
+export function shown(run, kind, most) {
+  const xs = rootsOf(run), edge = heightAt(xs, run[kind], most);
+  return [...run[kind].filter((_, i) => xs[i] <= most), ...(edge === null ? [] : [edge])];
 }
 
 /** The part of a track that a bar from 0 to a value takes, in percent. */
@@ -136,6 +150,9 @@ function build(model) {
   view.ask = h("div", { class: "op-ask" }, view.question, h("div", { class: "op-row" }, view.here, view.open));
   view.plot = s("svg", { class: "op-plot", role: "img", height: HEIGHT, "aria-label": "Learned and true reward over √KL" });
   const id = idFor("optimized");
+  view.clip = idFor("optimized-clip");
+  view.near = button("Near the beginning", () => zoom(view));
+  view.span = h("div", { class: "op-row" }, view.near);
   view.slider = h("input", { type: "range", min: 0, step: 1, id });
   const row = h("div", { class: "op-row op-slide" }, h("label", { for: id }, "Point of the run"), view.slider);
   view.told = h("p", { class: "op-told" });
@@ -147,9 +164,9 @@ function build(model) {
   view.answers = h("div", { class: "op-answers" });
   const note = "√KL: the root of the distance from the beginning, in nats per answer. Strong lines: the "
     + "chosen run, a dot for each evaluation; thin ones: the runs beside it, each with the learned reward "
-    + "of its own reward model. A ring marks the highest true reward.";
+    + "of its own reward model. A ring marks the highest true reward, an arrow a line that goes on.";
   view.said = unseen();
-  view.root = h("div", { class: "gpt-explorer gpt-optimized" }, view.controls, view.refusal, view.ask, view.plot);
+  view.root = h("div", { class: "gpt-explorer gpt-optimized" }, view.controls, view.refusal, view.ask, view.span, view.plot);
   view.root.append(row, view.told, view.result, view.answers, h("p", { class: "gpt-quiet" }, note), view.said);
   view.update = () => update(view);
   return view;
@@ -161,7 +178,8 @@ function chosen({ model }) {
   const run = runs[number], at = within(model.get("at"), run.steps.length), covered = model.get("covered");
   const place = settings.findIndex(({ name }) => name === model.get("across"));
   const guess = model.get("guess"), guessed = guess.length && guess[0] === number && !covered ? guess[1] : null;
-  return { runs, settings, number, run, at, covered, place, guessed };
+  const lines = [number, ...beside(runs, number, place)].map((i) => runs[i]), near = model.get("near");
+  return { runs, settings, number, run, at, covered, place, guessed, lines, near, most: extent(lines, near, at) };
 }
 
 /** Buttons, which depend on the runs alone: a row for each setting that varies, and what is beside. */
@@ -195,6 +213,8 @@ function update(view) {
   for (const side of view.sides) side.one.setAttribute("aria-pressed", side.place === place);
   view.refusal.hidden = !view.refused;
   view.why.textContent = view.refused ? whyNot(settings, runs, number, ...view.refused) : "";
+  view.near.setAttribute("aria-pressed", now.near);
+  view.span.hidden = !now.near && extent(now.lines, true, 0) > 0.6 * now.most;
   view.slider.max = run.steps.length - 1;
   view.slider.value = at;
   view.told.textContent = told(run, at, covered);
@@ -257,23 +277,23 @@ function barOf(kind, value, ends) {
 // ---------------------------------------------------------------- the plot
 
 function draw(view, now) {
-  const { runs, number, run, at, place, guessed, covered } = now;
-  const others = beside(runs, number, place), all = [number, ...others].map((i) => runs[i]);
-  const right = view.width - EDGE.right, [, most] = span([0, ...all.flatMap(rootsOf)], 0.02);
+  const { runs, number, run, at, place, guessed, covered, most } = now;
+  const others = beside(runs, number, place), right = view.width - EDGE.right;
   const x = (root) => EDGE.left + (root / most) * (right - EDGE.left);
   const parts = Object.keys(KINDS).flatMap((kind, i) => {
     const top = EDGE.top + i * (PANEL + GAP);
     const title = s("text", { class: `op-kind op-${kind}`, x: EDGE.left, y: top - 9 }, KINDS[kind]);
     if (covered && kind === "true") return [title, ...cover(top, right)];
-    return [title, ...panel(now, others, { kind, top, right, x })];
+    return [title, ...panel(now, others, { kind, top, right, x, clip: `url(#${view.clip})` })];
   });
   const bottom = EDGE.top + 2 * PANEL + GAP, middle = { x: (EDGE.left + right) / 2, "text-anchor": "middle" };
   for (const value of ticks(0, most, view.width < 500 ? 4 : 8))
     parts.push(s("text", { x: x(value), y: bottom + 17, "text-anchor": "middle" }, `${value}`));
   parts.push(s("text", { ...middle, y: HEIGHT - 6 }, "√KL from the beginning"));
   const upright = (name, i) => s("path", { class: name, d: `M${x(rootsOf(run)[i])},${EDGE.top}V${bottom}` });
-  parts.unshift(upright("op-now", at));
-  if (guessed !== null) {
+  const frame = { x: EDGE.left, y: 0, width: Math.max(0, right - EDGE.left), height: HEIGHT };
+  parts.unshift(s("clipPath", { id: view.clip }, s("rect", frame)), upright("op-now", at));
+  if (guessed !== null && rootsOf(run)[guessed] <= most) {
     const from = x(rootsOf(run)[guessed]), left = from > (EDGE.left + right) / 2;
     parts.push(upright("op-guess", guessed), s("text", {
       class: "op-yours", x: from + (left ? -6 : 6), y: bottom - 7, "text-anchor": left ? "end" : "start",
@@ -291,24 +311,28 @@ const cover = (top, right) => [
 ];
 
 /** One reward: its axis, the runs beside, the chosen run with a dot for each evaluation. */
-function panel({ runs, number, run, at, place, settings }, others, { kind, top, right, x }) {
-  const [low, high] = span([number, ...others].flatMap((i) => runs[i][kind]), 0.08);
+function panel({ runs, number, run, at, place, settings, most, lines }, others, { kind, top, right, x, clip }) {
+  const [low, high] = span(lines.flatMap((one) => shown(one, kind, most)), 0.08);
   const y = (value) => top + ((high - value) / (high - low)) * PANEL, lineOf = (one) => path(rootsOf(one), one[kind], x, y);
   const parts = ticks(low, high, 4).flatMap((value) => [
     s("path", { class: "op-rule", d: `M${EDGE.left},${y(value)}H${right}` }),
     s("text", { x: EDGE.left - 6, y: y(value) + 4, "text-anchor": "end" }, `${value}`.replace("-", "−")),
   ]);
-  const ends = [number, ...others].map((i) => ({
-    i, x: x(rootsOf(runs[i]).at(-1)), y: y(runs[i][kind].at(-1)), own: i === number,
-    text: place < 0 ? "" : settings[place].values[runs[i].values[place]],
-  }));
-  for (const { i, x: cx, y: cy } of ends.slice(1)) {
-    parts.push(s("path", { class: `op-line op-beside op-${kind}`, d: lineOf(runs[i]) }));
-    parts.push(s("circle", { class: `op-stop op-${kind}`, cx, cy, r: 2.6 }));
-    parts.push(s("path", { class: "op-reach", "data-run": i, d: lineOf(runs[i]) }));
+  const ends = [number, ...others].map((i) => {
+    const one = runs[i], roots = rootsOf(one), last = roots.at(-1);
+    const text = place < 0 ? "" : settings[place].values[one.values[place]];
+    if (last <= most) return { i, x: x(last), y: y(one[kind].at(-1)), own: i === number, text, whole: true };
+    return { i, x: right, y: y(heightAt(roots, one[kind], most)), own: i === number, text: `${text} →`, whole: false };
+  });
+  const line = (names, i, more = {}) => s("path", { class: names, d: lineOf(runs[i]), "clip-path": clip, ...more });
+  for (const { i, x: cx, y: cy, whole } of ends.slice(1)) {
+    parts.push(line(`op-line op-beside op-${kind}`, i));
+    if (whole) parts.push(s("circle", { class: `op-stop op-${kind}`, cx, cy, r: 2.6 }));
+    parts.push(line("op-reach", i, { "data-run": i }));
   }
-  parts.push(s("path", { class: `op-line op-${kind}`, d: lineOf(run) }));
+  parts.push(line(`op-line op-${kind}`, number));
   rootsOf(run).forEach((root, i) => {
+    if (root > most) return;
     const dot = { cx: x(root), cy: y(run[kind][i]), "data-at": i };
     if (kind === "true" && i === highest(run.true)) parts.push(s("circle", { ...dot, class: "op-ring", r: 10 }));
     const here = i === at ? "op-here" : "";
@@ -337,6 +361,12 @@ function goTo(view, number) {
   const { runs, run, at } = chosen(view);
   view.refused = null;
   choose(view, { run: number, at: nearest(rootsOf(runs[number]), Math.sqrt(run.kl[at])) });
+}
+
+/** To the beginning, the point of the run with it, or back to all of the lines. */
+function zoom(view) {
+  const { lines, near, run, at } = chosen(view), roots = rootsOf(run), most = extent(lines, true, 0);
+  choose(view, near ? { near: false } : { near: true, at: roots[at] <= most ? at : nearest(roots, most) });
 }
 
 /** Choose a value of a setting; one that was not run says why. */
@@ -370,8 +400,7 @@ function listen(view) {
     const dot = hit(event, "[data-at]"), line = hit(event, "[data-run]");
     if (dot) return choose(view, { at: +dot.dataset.at });
     if (line) return goTo(view, +line.dataset.run);
-    const { left } = view.plot.getBoundingClientRect(), { runs, number, place, run } = chosen(view);
-    const [, most] = span([0, ...[number, ...beside(runs, number, place)].flatMap((i) => rootsOf(runs[i]))], 0.02);
+    const { left } = view.plot.getBoundingClientRect(), { run, most } = chosen(view);
     const where = ((event.clientX - left - EDGE.left) / (view.width - EDGE.left - EDGE.right)) * most;
     choose(view, { at: nearest(rootsOf(run), where) });
   });

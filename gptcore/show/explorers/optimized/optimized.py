@@ -135,6 +135,8 @@ class Optimized(Explorer):
     """The run that is chosen, and its point."""
     across = Unicode().tag(sync=True)
     """In which setting the runs beside it differ; "" for all runs."""
+    near = Bool(False).tag(sync=True)
+    """Whether the axis ends near the beginning, where most lines do."""
     covered = Bool(True).tag(sync=True)
     """Whether the true reward is covered."""
     guess = List().tag(sync=True)
