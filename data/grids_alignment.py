@@ -99,6 +99,7 @@ def optimizing() -> list[Grid]:
         policy("beta 2", 2.0, judge()),
         policy("beta 0.05, text", 0.05, judge(), ppo={"ptx": 1.0}),
         policy("beta 0.05, demonstrations", 0.05, judge(), ppo={"ptx": 1.0}, text="demonstrations"),
+        policy("beta 0, shuffled ranks", 0.0, judge(ranks="shuffled")),
         policy("beta 0, 400 labels", 0.0, judge(400)),
         policy("beta 0, length liked", 0.0, judge(bias=1.0)),
         policy("beta 0, no noise", 0.0, judge(agree=1)),
@@ -110,7 +111,7 @@ def optimizing() -> list[Grid]:
             for name, beta, after in (("beta 0", 0.0, 40), (BASIC, 0.05, 100))
             for how, shown in (("3200 labels", False), ("second round", True))
         ),
-        Condition("GRPO", grouped, rates),
+        Condition("GRPO", grouped, tuple({"lr": lr} for lr in (3.1e-5, 6.25e-5, 1.25e-4))),
     )
     budget = "100 iterations of 64 replies; one rate, chosen of three where beta is 0.05"
     own = {"epochs": 1.0, "batch_size": 16, "beta": 0.1}

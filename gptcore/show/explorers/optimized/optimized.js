@@ -152,7 +152,7 @@ function build(model) {
   const id = idFor("optimized");
   view.clip = idFor("optimized-clip");
   view.near = button("Near the beginning", () => zoom(view));
-  view.span = h("div", { class: "op-row" }, view.near);
+  view.span = h("div", { class: "op-row op-slide" }, view.near);
   view.slider = h("input", { type: "range", min: 0, step: 1, id });
   const row = h("div", { class: "op-row op-slide" }, h("label", { for: id }, "Point of the run"), view.slider);
   view.told = h("p", { class: "op-told" });
