@@ -6,6 +6,7 @@ from scipy import stats
 
 from gptcore.experiments import intervals
 from gptcore.experiments.intervals import Runs, interval
+from gptcore.experiments.verdicts import above
 
 
 def test_seeds_by_hand() -> None:
@@ -111,3 +112,14 @@ def test_what_does_not_pair_is_refused() -> None:
         Runs([[0.0, float("nan")]])
     with pytest.raises(ValueError, match=r"\(S, N\)"):
         Runs([])
+
+
+def test_what_was_seen_is_no_bound() -> None:
+    """Three seeds that all gained say no more than Student's t: 0.06 ± 4.3027 · 0.0557 / √3."""
+    found = interval(Runs([[0.01], [0.05], [0.12]]))
+    assert found.low == pytest.approx(0.06 - 4.303 * 0.0557 / 3**0.5, abs=1e-3)
+    assert found.low < 0 < found.high
+    assert above(Runs([[0.01], [0.05], [0.12]]), 0).holds is None
+    rewards = interval(Runs([[0.9, 1.0], [1.0, 1.0], [0.4, 1.0]]))
+    assert rewards.high == 1.0  # rewards of test items from 0 to 1 stay there
+    assert interval(Runs([[1.2, 3.0], [1.3, 1.2]])).high > 3  # others have no bounds
