@@ -86,7 +86,8 @@ def policy(name: str, beta: float, reward: dict[str, Any], **more: Any) -> Condi
 
 
 def optimizing() -> list[Grid]:
-    """Policies by the price of distance, by reward model, with text, and in the limit."""
+    """Policies by the price of distance, by judge, with text, after a second round of labels; GRPO
+    and DPO beside them."""
     basic = {"policy": POLICY, "ppo": {"beta": 0.05}, "judge": judge()}
     group = {"advantage": "group", "batch_size": 16, "n_samples": 4}
     grouped = {"policy": POLICY, "ppo": {"beta": 0.05, **group}, "judge": judge()}

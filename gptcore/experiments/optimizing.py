@@ -58,9 +58,10 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
             `judges`, how many there are, and `how` they are one (see `Ensemble`); `lr` of the
             policy, half of the value function's; `ppo`, other fields of PPOConfig; perhaps
             `looks`; perhaps `text`, what is mixed in where `ptx` is more than 0 ("tales", or
-            "demonstrations"); perhaps `again`, for a second round of labels: a first policy is
-            trained on half of them and stopped `after` so many iterations, and where it is `shown`,
-            half of the replies to the other half of the requests are its own.
+            "demonstrations"); perhaps `again`, for a second round of labels: a first policy
+            is trained on rankings for half as many requests and stopped `after` so many iterations,
+            and where it is `shown`, half of the replies to the second half of the requests are its
+            own; those to the first half are drawn and ranked anew.
         seed: draws the reward model, the order of the requests, all replies.
 
     Returns:
