@@ -78,9 +78,7 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     first, again = copy.deepcopy(policy).eval(), settings.get("again")
     shown = _earlier(settings, seed) if again else None
     judges = _judges(settings, seed, shown if again and again["shown"] else None)
-    judge = _as_one(settings, judges)
-    steps = _config(settings, seed).steps
-    looks = [at for at in settings.get("looks", LOOKS) if at <= steps]
+    judge, looks = _as_one(settings, judges), _looks(settings, seed)
     found: dict[str, Any] = {"course": []}
 
     def look(step: int) -> None:
@@ -92,13 +90,11 @@ def optimized(settings: dict[str, Any], seed: int) -> dict[str, Any]:
         followed.append(step)
         if step.step in looks:
             look(step.step)
-    after = _aside(policy, tokenizer, seed)
     return {
         **_reported(found, looks[-1]),
         "valid": _chosen_by(policy, tokenizer, seed),
         "steps": _in_fives(followed),
-        "others": [before[0], after[0]],
-        "text": [before[1], after[1]],
+        **_ends(before, _aside(policy, tokenizer, seed)),
         "sided": packed(_sided(policy, tokenizer, judges[0], seed)),
         **({"both": packed(_both(settings, shown, judges[0], seed))} if shown else {}),
         **found,
@@ -139,8 +135,7 @@ def preferred(settings: dict[str, Any], seed: int) -> dict[str, Any]:
     return {
         **_reported(found, found["course"][-1]["step"]),
         "valid": _chosen_by(stage.model, tokenizer, seed),
-        "others": [before[0], after[0]],
-        "text": [before[1], after[1]],
+        **_ends(before, after),
         **found,
     }
 
@@ -159,6 +154,15 @@ def _config(settings: dict[str, Any], seed: int) -> PPOConfig:
     lr = settings["lr"]
     own = {"max_new_tokens": ROOM, "seed": seed, "steps": LOOKS[-1], "lr": lr, "value_lr": 2 * lr}
     return PPOConfig(**{**own, **settings["ppo"]})
+
+
+def _looks(settings: dict[str, Any], seed: int) -> list[int]:
+    steps = _config(settings, seed).steps
+    return [at for at in settings.get("looks", LOOKS) if at <= steps]
+
+
+def _ends(before: tuple[float, float], after: tuple[float, float]) -> dict[str, list[float]]:
+    return {"others": [before[0], after[0]], "text": [before[1], after[1]]}
 
 
 def _chosen_by(policy: GPT, tokenizer: Tokenizer, seed: int) -> float:
