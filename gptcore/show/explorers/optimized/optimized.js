@@ -152,7 +152,7 @@ function build(model) {
   const id = idFor("optimized");
   view.clip = idFor("optimized-clip");
   view.near = button("Near the beginning", () => zoom(view));
-  view.span = h("div", { class: "op-row op-slide" }, view.near);
+  view.axis = h("div", { class: "op-row op-slide" }, view.near);
   view.slider = h("input", { type: "range", min: 0, step: 1, id });
   const row = h("div", { class: "op-row op-slide" }, h("label", { for: id }, "Point of the run"), view.slider);
   view.told = h("p", { class: "op-told" });
@@ -166,7 +166,7 @@ function build(model) {
     + "chosen run, a dot for each evaluation; thin ones: the runs beside it, each with the learned reward "
     + "of its own reward model. A ring marks the highest true reward, an arrow a line that goes on.";
   view.said = unseen();
-  view.root = h("div", { class: "gpt-explorer gpt-optimized" }, view.controls, view.refusal, view.ask, view.span, view.plot);
+  view.root = h("div", { class: "gpt-explorer gpt-optimized" }, view.controls, view.refusal, view.ask, view.axis, view.plot);
   view.root.append(row, view.told, view.result, view.answers, h("p", { class: "gpt-quiet" }, note), view.said);
   view.update = () => update(view);
   return view;
@@ -214,7 +214,7 @@ function update(view) {
   view.refusal.hidden = !view.refused;
   view.why.textContent = view.refused ? whyNot(settings, runs, number, ...view.refused) : "";
   view.near.setAttribute("aria-pressed", now.near);
-  view.span.hidden = !now.near && extent(now.lines, true, 0) > 0.6 * now.most;
+  view.axis.hidden = !now.near && extent(now.lines, true, 0) > 0.6 * now.most;
   view.slider.max = run.steps.length - 1;
   view.slider.value = at;
   view.told.textContent = told(run, at, covered);
